@@ -1,0 +1,286 @@
+"""Flows: one TOML file that says what to learn, on what hardware, and how to check it.
+
+Every knob is a field with a type, a default, a range and a description; an unknown key is an
+error that suggests the nearest known one. Names carry their unit (``_v`` volt, ``_a`` ampere,
+``_s`` second, ``_m`` metre, ``_f`` farad, ``_c`` degree Celsius; ``_units`` means multiples of
+the unit current, the amperes that stand for 1.0 in software).
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from codesign.errors import InputError
+from codesign.resources import resource_dir
+
+
+class Section(BaseModel):
+    """Base of all configuration: immutable, strict, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DigitsTask(Section):
+    """The 8 x 8 digits that ship with scikit-learn, one row of pixels per frame."""
+
+    name: Literal["digits"] = "digits"
+    classes: tuple[Annotated[int, Field(ge=0, le=9)], ...] = Field(
+        default=(0, 1, 2, 3), min_length=2, description="which digits, in logit order"
+    )
+    input_scale_units: float = Field(
+        default=1.0, gt=0, le=4, description="current of the brightest pixel"
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "DigitsTask":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("names a digit twice; list each digit once")
+        return self
+
+
+class SpeechCommandsTask(Section):
+    """Keyword detection on a folder laid out like Speech Commands (``word/clip.wav|flac``)."""
+
+    name: Literal["speech_commands"] = "speech_commands"
+    keyword: str = Field(default="yes", description="the word to detect (class 1)")
+    others: tuple[str, ...] = Field(
+        default=("no", "up", "down", "left", "right", "_silence_"),
+        min_length=1,
+        description="the words that stand for 'not the keyword' (class 0)",
+    )
+    sample_rate_hz: int = Field(default=16000, ge=4000, le=48000)
+    clip_s: float = Field(default=1.0, gt=0.1, le=10, description="clips are padded or cut to this")
+    n_mfcc: int = Field(default=13, ge=2, le=40)
+    n_fft: int = Field(default=512, ge=64, le=4096)
+    hop_s: float = Field(default=0.01, gt=0.001, le=0.1, description="frame period of the features")
+    augment_copies: int = Field(
+        default=4, ge=0, le=64, description="shifted, scaled, noisy copies of each training clip"
+    )
+
+
+Task = Annotated[DigitsTask | SpeechCommandsTask, Field(discriminator="name")]
+
+
+class NetworkSection(Section):
+    """Shape of the first-quadrant network."""
+
+    cell: Literal["fq_bmru"] = "fq_bmru"
+    state_dim: int = Field(default=8, ge=1, le=1024, description="d: units per recurrent layer")
+    layers: int = Field(default=2, ge=1, le=8, description="recurrent layers")
+
+
+class TrainingSection(Section):
+    """How the network is learned; the measured reasons are in docs/theory.md."""
+
+    decision: Literal["last_frame", "mean_logit"] = Field(
+        default="last_frame", description="how the chip decides; loss and selection follow it"
+    )
+    starts: int = Field(default=6, ge=1, le=64, description="independent seeds; validation chooses")
+    steps: int = Field(default=1500, ge=1, le=1_000_000, description="optimiser steps per start")
+    batch_size: int = Field(default=64, ge=1, le=65536)
+    learning_rate: float = Field(default=1e-2, gt=0, le=1)
+    leak_start: float = Field(
+        default=0.9, ge=0, lt=1, description="eps at step 0; 1 would be a pure accumulator"
+    )
+    leak_fraction: float = Field(
+        default=0.6, ge=0, lt=1, description="part of the steps over which eps falls to 0"
+    )
+    surrogate_sharpness: float = Field(default=3.0, gt=0, le=100)
+    margin_units: float = Field(
+        default=0.1, ge=0, le=1, description="candidates are pushed this far from thresholds"
+    )
+    margin_weight: float = Field(default=1.0, ge=0, le=100)
+    weight_limit: float = Field(default=4.0, gt=0, le=16, description="largest |weight|")
+    grid_fraction: float = Field(
+        default=0.5, ge=0, le=1, description="part of the steps after which weights sit on the grid"
+    )
+    mismatch_percent: float = Field(
+        default=5.0, ge=0, le=50, description="p: one multiplicative draw per step, sigma = p/3"
+    )
+    leak_current_units: float = Field(
+        default=0.03, ge=0, le=0.5, description="U(0, this) added to candidates while training"
+    )
+    evaluate_every: int = Field(default=50, ge=1, description="steps between validations")
+    patience: int = Field(
+        default=0, ge=0, description="validations without progress before a start stops; 0: never"
+    )
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
+
+
+class HardwareSection(Section):
+    """The hardware specification: process, supply, currents, device sizes, cell."""
+
+    pdk: str = Field(default="gf180mcu", pattern=r"^[A-Za-z0-9_\-]+$")
+    corner: str = Field(default="typical", pattern=r"^[A-Za-z0-9_]+$")
+    supply_v: float = Field(default=1.8, ge=0.9, le=5.5)
+    temperature_c: float = Field(default=27.0, ge=-55, le=150)
+    unit_current_a: float = Field(
+        default=1e-9, ge=5e-11, le=1e-7, description="the amperes that stand for 1.0 in software"
+    )
+    weight_grid: Literal[8, 16] = Field(
+        default=8, description="weights are multiples of 1/grid: unit devices in parallel"
+    )
+    cell: Literal["async", "strobed"] = Field(
+        default="strobed", description="published cell, or the one that looks once per frame"
+    )
+    frame_s: float = Field(default=0.01, gt=1e-5, le=10, description="one input frame on the chip")
+    edge_s: float = Field(default=2e-5, gt=0, le=1e-2, description="rise time of the stimuli")
+    unit_w_m: float = Field(default=1.2e-6, ge=1e-6, le=1e-4, description="unit device width")
+    unit_l_m: float = Field(default=1e-5, ge=1e-6, le=4e-5, description="unit device length")
+    cell_w_m: float = Field(default=4e-6, ge=1e-6, le=1e-4, description="cell mirror width")
+    cell_l_m: float = Field(default=1e-5, ge=1e-6, le=4e-5, description="cell mirror length")
+    switch_w_m: float = Field(default=5e-7, ge=2.2e-7, le=1e-5)
+    switch_l_m: float = Field(default=5e-7, ge=2.8e-7, le=1e-5)
+    v0_capacitance_f: float = Field(
+        default=5e-14, ge=0, le=1e-11, description="capacitor on the decision node of each cell"
+    )
+    bias_min_units: float = Field(default=0.05, gt=0, le=1, description="smallest bias current")
+    bias_max_units: float = Field(default=5.0, gt=1, le=20, description="largest bias current")
+
+    @model_validator(mode="after")
+    def _edge_inside_frame(self) -> "HardwareSection":
+        if self.edge_s > self.frame_s / 20:
+            raise ValueError(
+                f"edge_s = {self.edge_s:g} is longer than a twentieth of frame_s = "
+                f"{self.frame_s:g}; make edge_s smaller"
+            )
+        return self
+
+
+class SimulationSection(Section):
+    """Which clips go to the simulator and what must hold of the result."""
+
+    clips: int = Field(default=24, ge=1, le=1_000_000, description="test clips simulated")
+    jobs: int = Field(default=0, ge=0, le=1024, description="ngspice processes; 0: one per core")
+    timeout_s: float = Field(default=600.0, gt=0, description="per sample")
+    near_tie_units: float = Field(
+        default=0.1, ge=0, le=10, description="twin margins below this are listed as near-ties"
+    )
+
+
+class Flow(Section):
+    """A complete recipe, from data to transistors."""
+
+    name: str = Field(default="digits", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    task: Task = Field(default_factory=DigitsTask)
+    network: NetworkSection = Field(default_factory=NetworkSection)
+    training: TrainingSection = Field(default_factory=TrainingSection)
+    hardware: HardwareSection = Field(default_factory=HardwareSection)
+    simulation: SimulationSection = Field(default_factory=SimulationSection)
+
+
+def load_flow(source: str | Path, overrides: tuple[str, ...] = ()) -> Flow:
+    """Read a flow from a path or from the name of a shipped one (``"digits"``).
+
+    ``overrides`` are ``"section.key=value"`` strings, values in TOML syntax (bare words are
+    taken as text). Raises InputError when the file, a key or a value is wrong.
+    """
+    path = _find_flow(source)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read the flow {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"The flow {path} is not valid TOML: {error}.") from error
+    for override in overrides:
+        _apply_override(data, override)
+    return parse_flow(data, str(path))
+
+
+def parse_flow(data: dict[str, Any], where: str) -> Flow:
+    """Validate a plain dictionary as a flow; ``where`` names the source in messages."""
+    data = _lists_to_tuples(data)
+    if isinstance(data.get("task"), dict):
+        data["task"].setdefault("name", "digits")
+    try:
+        return Flow.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_describe(error)}") from error
+
+
+def dump_flow(flow: Flow) -> str:
+    """The resolved flow as TOML, every value explicit."""
+    return tomli_w.dumps(flow.model_dump(mode="json"))
+
+
+def shipped_flows() -> list[str]:
+    """Names of the flows that ship with the product."""
+    return sorted(path.stem for path in resource_dir("flows").glob("*.toml"))
+
+
+def _find_flow(source: str | Path) -> Path:
+    path = Path(source)
+    if path.is_file():
+        return path
+    shipped = resource_dir("flows") / f"{path.name.removesuffix('.toml')}.toml"
+    if shipped.is_file() and path.parent in (Path("."), Path("flows")):
+        return shipped
+    raise InputError(
+        f"There is no flow '{source}': neither a file nor one of the shipped flows "
+        f"({', '.join(shipped_flows())})."
+    )
+
+
+def _apply_override(data: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not sign or not all(parts):
+        raise InputError(
+            f"--set {override!r} is not of the form key=value, as in training.steps=500."
+        )
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    table = data
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputError(f"--set {override!r}: '{part}' is a value, not a section.")
+    table[parts[-1]] = value
+
+
+def _lists_to_tuples(value: Any) -> Any:
+    """TOML has lists where the frozen models have tuples."""
+    if isinstance(value, dict):
+        return {key: _lists_to_tuples(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_lists_to_tuples(item) for item in value)
+    return value
+
+
+def _describe(error: ValidationError) -> str:
+    """One sentence for the first problem, with the nearest known key for an unknown one."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"] if part not in ("digits", "speech_commands")]
+    key = ".".join(location) or "the flow"
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}."
+        return f"unknown key '{key}'; {hint}"
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return "task.name must be one of: digits, speech_commands."
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return f"{key}: {message}."
+    shown = str(first["input"])
+    return f"{key} = {shown[:80]}: {message[0].lower()}{message[1:]}."
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    if location == ["task"]:
+        models: list[type[BaseModel]] = [DigitsTask, SpeechCommandsTask]
+        return sorted({name for model in models for name in model.model_fields})
+    current: type[BaseModel] = Flow
+    for part in location:
+        field = current.model_fields.get(part)
+        if field is None or not isinstance(field.annotation, type):
+            return []
+        current = cast(type[BaseModel], field.annotation)
+    return list(current.model_fields)
