@@ -1,0 +1,249 @@
+"""Finding the models of a process on this machine, in one fixed order.
+
+An explicit ``--pdk-root``, then the environment (``PDK_ROOT`` and ``PDK``, the open_pdks layout),
+then the Python package, then what ships with the product. Every place looked at is kept, so that
+the message for an empty-handed search can list them all.
+"""
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesign.errors import EnvironmentMissing, InputError
+from codesign.pdk.adapter import Adapter, Limits, MismatchLaw, load_adapter
+from codesign.pdk.library import read_section
+from codesign.pdk.links import spice_path
+from codesign.resources import resource_dir
+
+
+@dataclass(frozen=True)
+class Pdk:
+    """A process whose models were found, ready to be written into a deck.
+
+    ``nmos`` and ``pmos`` are model names for direct M instances; ``corners`` maps the user's name
+    of a corner to the library's section; ``sha256`` covers the contents of ``model_files`` in
+    order; ``library`` is the file ngspice is given (``spice_library``: its spelling in a deck).
+    """
+
+    name: str
+    title: str
+    root: Path
+    library: Path
+    spice_library: Path
+    model_files: tuple[Path, ...]
+    sha256: str
+    source: str
+    nmos: str
+    pmos: str
+    corners: Mapping[str, str]
+    parameters: Mapping[str, float]
+    supply_max_v: float
+    limits: Limits
+    mismatch: MismatchLaw
+
+    def header(self, corner: str) -> str:
+        """The SPICE lines that load this process at ``corner``, each ending in a newline.
+
+        Raises InputError for a corner the process does not have.
+        """
+        if corner not in self.corners:
+            raise InputError(
+                f"The PDK '{self.name}' has no corner '{corner}'; "
+                f"known corners: {', '.join(self.corners)}."
+            )
+        lines = ""
+        if self.parameters:
+            settings = " ".join(f"{key}={value:g}" for key, value in self.parameters.items())
+            lines += f".param {settings}\n"
+        return lines + f".lib '{self.spice_library}' {self.corners[corner]}\n"
+
+    def describe(self) -> dict[str, object]:
+        """What provenance and reports say about this process (JSON-able)."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "source": self.source,
+            "root": str(self.root),
+            "files": [str(path) for path in self.model_files],
+            "sha256": self.sha256,
+        }
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place looked at: ``library`` is the file that would serve, or None with the reason."""
+
+    source: str
+    where: str
+    library: Path | None
+    root: Path | None = None
+    reason: str = ""
+
+
+def find_pdk(
+    name: str, pdk_root: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Pdk:
+    """The process ``name`` at the first place that has it.
+
+    Raises InputError for an unknown name, EnvironmentMissing (naming every place searched and
+    the fix) when no place has usable models. A ``pdk_root`` given explicitly is never passed
+    over silently: if the models are not there, that is the error.
+    """
+    adapter = load_adapter(name)
+    pdk, places = search_pdk(adapter, pdk_root, environ)
+    if pdk is None:
+        raise EnvironmentMissing(_nothing_found(adapter, places, explicit=pdk_root is not None))
+    return pdk
+
+
+def search_pdk(
+    adapter: Adapter, pdk_root: Path | None, environ: Mapping[str, str]
+) -> tuple[Pdk | None, list[Place]]:
+    """The process, if found, and every place looked at up to there."""
+    looked: list[Place] = []
+    for place in _places(adapter, pdk_root, environ):
+        if place.library is None:
+            looked.append(place)
+            continue
+        result = _load(adapter, place)
+        if isinstance(result, Pdk):
+            looked.append(place)
+            return result, looked
+        looked.append(Place(place.source, place.where, None, place.root, result))
+    return None, looked
+
+
+def _places(adapter: Adapter, pdk_root: Path | None, environ: Mapping[str, str]) -> Iterator[Place]:
+    search = adapter.search
+    if search.root is not None and pdk_root is not None:
+        yield from _root_places(adapter, "--pdk-root", pdk_root, environ)
+        return
+    if search.root is not None:
+        text = environ.get("PDK_ROOT", "")
+        if text:
+            yield from _root_places(adapter, "PDK_ROOT", Path(text), environ)
+        else:
+            yield Place("PDK_ROOT", "environment variable PDK_ROOT", None, reason="not set")
+    if search.package is not None:
+        yield _package_place(adapter)
+    if search.shipped is not None:
+        library = resource_dir("pdk") / search.shipped
+        there = library.is_file()
+        yield Place(
+            "shipped",
+            str(library),
+            library if there else None,
+            library.parent,
+            "" if there else "missing; reinstall codesign",
+        )
+
+
+def _root_places(
+    adapter: Adapter, source: str, root: Path, environ: Mapping[str, str]
+) -> Iterator[Place]:
+    """Candidates under one root: a variant's folder, the variant itself, the file's own folder."""
+    layout = adapter.search.root
+    if layout is None:
+        return
+    root = root.expanduser().absolute()
+    if not root.is_dir():
+        yield Place(source, str(root), None, root, "there is no such folder")
+        return
+    preferred = environ.get("PDK", "")
+    variants = sorted(layout.variants, key=lambda variant: variant != preferred)
+    candidates = [root / variant / file for variant in variants for file in layout.files]
+    candidates += [root / file for file in layout.files]
+    candidates += [root / Path(file).name for file in layout.files]
+    present = [path for path in candidates if path.is_file()]
+    for path in present:
+        yield Place(source, str(path), path, root)
+    if not present:
+        looked_for = f"{root}/{{{','.join(variants)}}}/{layout.files[0]}"
+        yield Place(source, looked_for, None, root, "no such file")
+
+
+def _package_place(adapter: Adapter) -> Place:
+    package = adapter.search.package
+    assert package is not None
+    where = f"Python package {package.distribution}"
+    try:
+        spec = importlib.util.find_spec(package.module)
+    except ModuleNotFoundError:
+        spec = None
+    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
+        library = Path(folder) / package.file
+        if library.is_file():
+            return Place("package", str(library), library, Path(folder))
+    reason = "not installed" if spec is None else f"installed, but without {package.file}"
+    return Place("package", where, None, reason=reason)
+
+
+def _load(adapter: Adapter, place: Place) -> Pdk | str:
+    """The process at ``place``, or why its models cannot be used."""
+    assert place.library is not None and place.root is not None
+    files: list[Path] = []
+    corners: dict[str, str] = {}
+    models: frozenset[str] | None = None
+    for corner, section in adapter.corners.items():
+        content = read_section(place.library, section)
+        if content is None:
+            continue
+        if content.missing:
+            return f"incomplete: it refers to {content.missing[0]}, which does not exist"
+        corners[corner] = section
+        files += [path for path in content.files if path not in files]
+        models = content.models if models is None else models & content.models
+    if models is None:
+        return f"it has none of the sections {', '.join(adapter.corners.values())}"
+    nmos = next((name for name in adapter.nmos if name.lower() in models), None)
+    pmos = next((name for name in adapter.pmos if name.lower() in models), None)
+    if nmos is None or pmos is None:
+        wanted = adapter.nmos if nmos is None else adapter.pmos
+        return f"it defines no model {' or '.join(wanted)} outside a subcircuit"
+    return Pdk(
+        name=adapter.name,
+        title=adapter.title,
+        root=place.root,
+        library=place.library,
+        spice_library=spice_path(place.library),
+        model_files=tuple(files),
+        sha256=_sha256(files),
+        source=place.source,
+        nmos=nmos,
+        pmos=pmos,
+        corners=corners,
+        parameters=adapter.parameters,
+        supply_max_v=adapter.supply_max_v,
+        limits=adapter.limits,
+        mismatch=adapter.mismatch,
+    )
+
+
+def _sha256(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _nothing_found(adapter: Adapter, places: list[Place], explicit: bool) -> str:
+    lines = [f"No models found for the PDK '{adapter.name}'. Searched:"]
+    lines += [f"  {place.source}: {place.where}: {place.reason}" for place in places]
+    lines.append(fix_for(adapter, explicit))
+    return "\n".join(lines)
+
+
+def fix_for(adapter: Adapter, explicit: bool = False) -> str:
+    """What to do when a process is not found."""
+    package = adapter.search.package
+    if explicit:
+        return "Name the folder that PDK_ROOT would name, or leave --pdk-root out."
+    if package is not None:
+        return (
+            f"Install the models with 'python -m pip install {package.distribution}', "
+            "or point --pdk-root at an installation of the PDK."
+        )
+    return "Reinstall codesign; this process ships with it."
