@@ -183,7 +183,8 @@ def _package_place(adapter: Adapter) -> Place:
 
 def _load(adapter: Adapter, place: Place) -> Pdk | str:
     """The process at ``place``, or why its models cannot be used."""
-    assert place.library is not None and place.root is not None
+    assert place.library is not None
+    assert place.root is not None
     files: list[Path] = []
     corners: dict[str, str] = {}
     models: frozenset[str] | None = None

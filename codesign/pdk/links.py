@@ -59,4 +59,4 @@ def _make_link(folder: Path, name: str, target: Path) -> Path | None:
         pass  # another process made it between the two lines; checked below
     except OSError:
         return None
-    return link if link.is_symlink() and Path(os.readlink(link)) == target else None
+    return link if link.is_symlink() and link.readlink() == target else None
