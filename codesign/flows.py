@@ -57,9 +57,27 @@ class SpeechCommandsTask(Section):
     n_mfcc: int = Field(default=13, ge=2, le=40)
     n_fft: int = Field(default=512, ge=64, le=4096)
     hop_s: float = Field(default=0.01, gt=0.001, le=0.1, description="frame period of the features")
+    n_mels: int = Field(default=40, ge=4, le=128, description="bands of the mel filter bank")
+    floor_db: float = Field(
+        default=-75.0, ge=-120, le=0, description="band power below this is silence; full scale = 0"
+    )
+    max_input_units: float = Field(
+        default=1.5, ge=1, le=4, description="largest input current; the 99th percentile is 1"
+    )
     augment_copies: int = Field(
         default=4, ge=0, le=64, description="shifted, scaled, noisy copies of each training clip"
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SpeechCommandsTask":
+        words = (self.keyword, *self.others)
+        if len(set(words)) != len(words):
+            raise ValueError("names a word twice in keyword and others; list each word once")
+        if self.n_mfcc > self.n_mels:
+            raise ValueError(
+                f"n_mfcc = {self.n_mfcc} is more than n_mels = {self.n_mels}; make it at most that"
+            )
+        return self
 
 
 Task = Annotated[DigitsTask | SpeechCommandsTask, Field(discriminator="name")]
@@ -137,6 +155,9 @@ class HardwareSection(Section):
     switch_l_m: float = Field(default=5e-7, ge=2.8e-7, le=1e-5)
     v0_capacitance_f: float = Field(
         default=5e-14, ge=0, le=1e-11, description="capacitor on the decision node of each cell"
+    )
+    readout_v: float = Field(
+        default=0.6, ge=0.2, le=3.0, description="voltage at which the logit currents are taken"
     )
     bias_min_units: float = Field(default=0.05, gt=0, le=1, description="smallest bias current")
     bias_max_units: float = Field(default=5.0, gt=1, le=20, description="largest bias current")

@@ -1,0 +1,176 @@
+"""Which clips a Speech Commands folder holds, and which split each belongs to.
+
+The folder has one sub-folder per word. Its split comes from the first of these that is there:
+
+1. ``manifest.csv`` with the columns file, word, speaker, split (train, val or test);
+2. ``validation_list.txt`` and ``testing_list.txt``, one ``word/clip`` a line, the rest training;
+3. the rule published with the data set (Warden, arXiv:1804.03209, section 6): SHA-1 of the
+   speaker's name, so that a speaker stays in one split for ever; 10 % validation, 10 % test.
+"""
+
+import csv
+import difflib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from codesign.errors import InputError
+
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+SILENCE = "_silence_"
+NOISE = "_background_noise_"
+SOUND_FILES = frozenset({".wav", ".flac"})
+
+_LISTS: dict[str, SplitName] = {"validation_list.txt": "val", "testing_list.txt": "test"}
+_HASH_LEVELS = 2**27 - 1  # the published rule's largest number of clips per word
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording of one word; ``name`` is its path inside the folder."""
+
+    path: Path
+    name: str
+    word: str
+    speaker: str
+    split: SplitName
+
+
+@dataclass(frozen=True)
+class SpeechFolder:
+    """What is in a folder: its clips by word, its noise recordings, where the split came from."""
+
+    path: Path
+    clips: dict[str, tuple[Clip, ...]]
+    noise: tuple[Path, ...]
+    split_source: str
+
+    def of(self, word: str, key: str) -> tuple[Clip, ...]:
+        """The clips of a word; ``key`` names the flow's key that asked for it.
+
+        Raises InputError when the folder has none, with the nearest word it has.
+        """
+        if word in self.clips:
+            return self.clips[word]
+        near = difflib.get_close_matches(word.lower(), self.clips, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"It has: {', '.join(self.clips)}."
+        raise InputError(f"{self.path} has no clips of '{word}' ({key}); {hint}")
+
+
+def scan_folder(data_dir: Path) -> SpeechFolder:
+    """List a folder without opening its sound files; clips are sorted by name.
+
+    Raises InputError for a folder that is missing or holds no sound, and for a manifest or list
+    that is unreadable, lacks a column, or names a file that is not there.
+    """
+    if not data_dir.is_dir():
+        raise InputError(
+            f"The data folder {data_dir} does not exist; --data expects a Speech Commands folder, "
+            "one sub-folder per word."
+        )
+    noise = tuple(sorted(_sounds(data_dir / NOISE)))
+    if (data_dir / "manifest.csv").is_file():
+        clips, source = _from_manifest(data_dir), "manifest.csv"
+    else:
+        clips, source = _from_folders(data_dir)
+    if not clips:
+        raise InputError(
+            f"{data_dir} holds no clips: expected sub-folders named after words, with .wav or "
+            ".flac files in them."
+        )
+    words: dict[str, list[Clip]] = {}
+    for clip in sorted(clips, key=lambda clip: clip.name):
+        words.setdefault(clip.word, []).append(clip)
+    return SpeechFolder(
+        data_dir, {word: tuple(words[word]) for word in sorted(words)}, noise, source
+    )
+
+
+def which_set(
+    file_name: str, validation_percent: float = 10.0, test_percent: float = 10.0
+) -> SplitName:
+    """The split of a clip by the rule published with Speech Commands.
+
+    The part of the name before ``_nohash_`` is the speaker; its SHA-1, reduced to [0, 100] %,
+    falls below the validation share, then below the test share, or is training.
+    """
+    digest = hashlib.sha1(speaker_of(file_name).encode(), usedforsecurity=False)
+    percent = (int(digest.hexdigest(), 16) % (_HASH_LEVELS + 1)) * (100.0 / _HASH_LEVELS)
+    if percent < validation_percent:
+        return "val"
+    return "test" if percent < validation_percent + test_percent else "train"
+
+
+def speaker_of(file_name: str) -> str:
+    """The speaker's part of a clip's file name."""
+    name = PurePosixPath(file_name).name
+    return name.split("_nohash_")[0] if "_nohash_" in name else name
+
+
+def _sounds(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [path for path in folder.iterdir() if path.suffix.lower() in SOUND_FILES]
+
+
+def _from_folders(data_dir: Path) -> tuple[list[Clip], str]:
+    lists = [name for name in _LISTS if (data_dir / name).is_file()]
+    # Without the suffix: a folder re-encoded to FLAC keeps the original lists.
+    listed = {
+        line.rsplit(".", 1)[0]: _LISTS[name] for name in lists for line in _lines(data_dir / name)
+    }
+    clips: list[Clip] = []
+    for folder in data_dir.iterdir():
+        if not folder.is_dir() or folder.name == NOISE or folder.name.startswith("."):
+            continue
+        for path in _sounds(folder):
+            split = (
+                listed.get(f"{folder.name}/{path.stem}", "train") if lists else which_set(path.name)
+            )
+            name = f"{folder.name}/{path.name}"
+            clips.append(Clip(path, name, folder.name, speaker_of(path.name), split))
+    return clips, " and ".join(lists) if lists else "SHA-1 of the speaker (which_set)"
+
+
+def _from_manifest(data_dir: Path) -> list[Clip]:
+    manifest = data_dir / "manifest.csv"
+    rows = csv.DictReader(_lines(manifest))
+    missing = {"file", "word", "speaker", "split"} - set(rows.fieldnames or ())
+    if missing:
+        raise InputError(
+            f"{manifest} lacks the column {sorted(missing)[0]}; expected at least file, word, "
+            "speaker, split."
+        )
+    clips: dict[str, Clip] = {}
+    for number, row in enumerate(rows, start=2):
+        clip = _manifest_clip(data_dir, row, f"{manifest}, line {number}")
+        if clip.name in clips:
+            raise InputError(
+                f"{manifest}, line {number}: {clip.name} is listed twice; keep one of the rows."
+            )
+        clips[clip.name] = clip
+    return [clip for clip in clips.values() if clip.word != NOISE]
+
+
+def _manifest_clip(data_dir: Path, row: dict[str, str | None], where: str) -> Clip:
+    name, word, split = (row[key] or "" for key in ("file", "word", "split"))
+    if split not in SPLITS:
+        raise InputError(f"{where}: split is '{split}', expected one of {', '.join(SPLITS)}.")
+    relative = PurePosixPath(name)
+    if not name or relative.is_absolute() or ".." in relative.parts:
+        raise InputError(f"{where}: file is '{name}', expected a path inside the folder.")
+    path = data_dir / relative
+    if not path.is_file():
+        raise InputError(
+            f"{where}: there is no file {path}; restore it or remove the row from the manifest."
+        )
+    return Clip(path, name, word, row["speaker"] or "", split)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Cannot read {path}: {error}; expected a text file.") from error
