@@ -1,0 +1,104 @@
+"""What every characterisation shares: the process point, its decks, and a small cache.
+
+A ``ProcessPoint`` is all that a device constant depends on: the model files, the sizes, the
+supply, the temperature, the corner and the simulator. Its key names the cached result.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codesign.circuit.library import LIBRARY_FILES, library_text, with_models
+from codesign.errors import EnvironmentMissing
+from codesign.files import write_json
+from codesign.flows import HardwareSection
+from codesign.pdk import Pdk
+from codesign.spice.ngspice import run_text
+from codesign.spice.rawfile import Plot
+
+SCHEMA = 1
+
+# gmin at its default leaks picoamperes, as much as the signals carry.
+DC_OPTIONS = (
+    ".options gmin=1e-16 abstol=1e-16 vntol=1e-7 reltol=1e-5 chgtol=1e-18 itl1=500 itl2=200\n"
+)
+
+
+@dataclass(frozen=True)
+class ProcessPoint:
+    """A PDK with the hardware specification and the simulator that evaluates it."""
+
+    pdk: Pdk
+    hardware: HardwareSection
+    ngspice: Path
+    ngspice_version: str
+
+    def library(self) -> str:
+        """The cell library in this PDK's model names."""
+        text = "".join(library_text(name) for name in LIBRARY_FILES)
+        return with_models(text, self.pdk.nmos, self.pdk.pmos)
+
+    def sizes(self) -> str:
+        """Parameters that size the library's cells as the hardware specification says."""
+        hw = self.hardware
+        return (
+            f"wu={hw.unit_w_m:.6g} lu={hw.unit_l_m:.6g} mu={hw.weight_grid} "
+            f"wc={hw.cell_w_m:.6g} lc={hw.cell_l_m:.6g} ws={hw.switch_w_m:.6g} "
+            f"ls={hw.switch_l_m:.6g} cv={hw.v0_capacitance_f:.6g}"
+        )
+
+    def run_dc(self, title: str, body: str) -> tuple[Plot, ...]:
+        """Run a characterisation deck (netlist and control block) and return its plots.
+
+        Raises EnvironmentMissing when the simulator cannot do it: nothing can be mapped then.
+        """
+        deck = (
+            f"* {title}\n{self.pdk.header(self.hardware.corner)}{DC_OPTIONS}"
+            f".temp {self.hardware.temperature_c:g}\n{self.library()}"
+            f"vdd vdd 0 {self.hardware.supply_v:g}\n{body}.end\n"
+        )
+        outcome = run_text(self.ngspice, deck)
+        if outcome.status != "ok":
+            raise EnvironmentMissing(
+                f"The characterisation '{title}' failed in ngspice ({outcome.status}: "
+                f"{outcome.message}); check the PDK with 'codesign pdk check {self.pdk.name}'."
+            )
+        return outcome.plots
+
+    def key(self) -> str:
+        """Hash of everything a characterised constant depends on."""
+        facts = {
+            "schema": SCHEMA,
+            "pdk": self.pdk.sha256,
+            "models": [self.pdk.nmos, self.pdk.pmos],
+            "library": self.library(),
+            "ngspice": self.ngspice_version,
+            "hardware": self.hardware.model_dump(exclude={"cell", "frame_s", "edge_s"}),
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def cache_dir() -> Path:
+    """Folder of cached characterisations (``$CODESIGN_CACHE`` or the user's cache folder)."""
+    named = os.environ.get("CODESIGN_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "codesign"
+
+
+def cached(kind: str, key: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The cached result of ``measure`` for ``key``; a damaged cache file is measured again."""
+    path = cache_dir() / kind / f"{key}.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(stored, dict):
+            return stored
+    except (OSError, ValueError):
+        pass  # absent or damaged: measuring again is always right
+    result = measure()
+    write_json(path, result)
+    return result
