@@ -1,0 +1,99 @@
+"""``codesign pdk``: the process models on this machine."""
+
+import os
+from pathlib import Path
+
+import click
+
+from codesign.doctor.models import SWITCH_M, UNIT_L_M, UNIT_W_M, UNITS, check_models
+from codesign.pdk import Pdk, adapter_names, find_pdk, load_adapter, search_pdk
+from codesign.spice.ngspice import find_ngspice
+
+_root_option = click.option(
+    "--pdk-root",
+    type=click.Path(path_type=Path),
+    help="Where PDKs are installed (as PDK_ROOT in the open_pdks layout).",
+)
+
+
+@click.group("pdk")
+def command() -> None:
+    """List, show and check the process models found on this machine.
+
+    Models are looked for under --pdk-root, then under PDK_ROOT (with PDK naming the variant),
+    then in the installed Python package, then among what ships with codesign.
+    """
+
+
+@command.command("list")
+@_root_option
+def list_pdks(pdk_root: Path | None) -> None:
+    """Every known process, and where its models were found."""
+    for name in adapter_names():
+        adapter = load_adapter(name)
+        pdk, places = search_pdk(adapter, pdk_root, os.environ)
+        if pdk is not None:
+            click.echo(f"{name:<12} {pdk.source:<11} {pdk.sha256[:16]}  {pdk.library}")
+        else:
+            searched = "; ".join(f"{place.where}: {place.reason}" for place in places)
+            click.echo(f"{name:<12} {'not found':<11} {searched}")
+
+
+@command.command("show")
+@click.argument("name")
+@_root_option
+def show(name: str, pdk_root: Path | None) -> None:
+    """What the product knows about the process NAME."""
+    pdk = find_pdk(name, pdk_root)
+    for key, value in _facts(pdk):
+        click.echo(f"{key:<18} {value}")
+    click.echo(
+        f"\nSPICE lines at the first corner:\n{pdk.header(next(iter(pdk.corners)))}", nl=False
+    )
+
+
+@command.command("check")
+@click.argument("name")
+@_root_option
+@click.option("--corner", "corners", multiple=True, help="Only this corner; may be repeated.")
+def check(name: str, pdk_root: Path | None, corners: tuple[str, ...]) -> None:
+    """Load the models of NAME in ngspice and measure one NMOS and one PMOS at each corner."""
+    program = find_ngspice()
+    pdk = find_pdk(name, pdk_root)
+    for corner in corners:
+        pdk.header(corner)  # an unknown corner is an error before anything is printed
+    click.echo(f"{pdk.name} from {pdk.source}: {pdk.library}")
+    click.echo(
+        f"diode-connected device of {UNITS} units of {UNIT_W_M * 1e6:g} um / {UNIT_L_M * 1e6:g} um "
+        f"at 1 nA, 27 degC; off current of a {SWITCH_M * 1e6:g} um / {SWITCH_M * 1e6:g} um switch\n"
+    )
+    click.echo(f"{'corner':<10} {'device':<32} {'Vgs (V)':>8} {'slope':>6} {'off (A)':>10}")
+    for corner in corners or tuple(pdk.corners):
+        for device in check_models(program, pdk, corner):
+            click.echo(
+                f"{corner:<10} {device.model:<32} {device.vgs_v:8.4f} {device.slope_factor:6.3f} "
+                f"{device.off_a:10.2e}"
+            )
+
+
+def _facts(pdk: Pdk) -> list[tuple[str, str]]:
+    limits = pdk.limits
+    law = pdk.mismatch
+    return [
+        ("name", pdk.name),
+        ("title", pdk.title),
+        ("found", pdk.source),
+        ("library", str(pdk.library)),
+        ("model files", ", ".join(path.name for path in pdk.model_files)),
+        ("sha256", pdk.sha256),
+        ("NMOS, PMOS", f"{pdk.nmos}, {pdk.pmos}"),
+        ("corners", ", ".join(f"{name} ({lib})" for name, lib in pdk.corners.items())),
+        ("largest supply", f"{pdk.supply_max_v:g} V"),
+        ("width", f"{limits.w_min_m * 1e6:g} to {limits.w_max_m * 1e6:g} um"),
+        ("length", f"{limits.l_min_m * 1e6:g} to {limits.l_max_m * 1e6:g} um"),
+        (
+            "A_VT (pair)",
+            f"{law.nmos.a_vt_v_m * 1e9:.3g} (N), {law.pmos.a_vt_v_m * 1e9:.3g} (P) mV um",
+        ),
+        ("A_K (pair)", f"{law.nmos.a_k_m * 1e8:.3g} (N), {law.pmos.a_k_m * 1e8:.3g} (P) % um"),
+    ]

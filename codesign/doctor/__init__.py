@@ -1,0 +1,1 @@
+"""What this machine has and lacks: ngspice and its features, PDK models, Python's packages."""
