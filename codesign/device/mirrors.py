@@ -73,7 +73,7 @@ class MirrorCalibration:
     bias_n: RatioTable
 
 
-def measure_mirrors(point: ProcessPoint, readout_v: float) -> MirrorCalibration:
+def measure_mirrors(point: ProcessPoint) -> MirrorCalibration:
     """Measure all mirror constants in one operating point of ngspice."""
     hw = point.hardware
     trims = {
@@ -107,7 +107,7 @@ def measure_mirrors(point: ProcessPoint, readout_v: float) -> MirrorCalibration:
             elif kind == "n_to_sum":
                 body += f"e{name} {drain} 0 gn 0 1\n"
             else:
-                body += f"v{name} {drain} 0 {readout_v:.6g}\n"
+                body += f"v{name} {drain} 0 {hw.readout_v:.6g}\n"
             vectors.append(f"@m{name}[id]")
     # A `write` with a long list of vectors drops some silently; without a list it writes all
     # that were saved.

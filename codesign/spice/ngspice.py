@@ -134,3 +134,12 @@ def run_text(program: Path, deck: str, timeout_s: float = 600.0, output: str = "
         folder = Path(name)
         (folder / "deck.cir").write_text(deck, encoding="utf-8")
         return run_deck(program, folder, "deck.cir", output, timeout_s)
+
+
+def ngspice_version(program: Path) -> str:
+    """What the program says it is (``ngspice-39``), for provenance; never used to decide."""
+    printed = subprocess.run(
+        [str(program), "--version"], capture_output=True, text=True, check=False, timeout=60
+    ).stdout
+    found = re.search(r"ngspice-\S+", printed)
+    return found.group(0) if found else "unknown"

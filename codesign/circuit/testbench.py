@@ -1,0 +1,141 @@
+"""The test bench: supplies, reference, stimuli, strobes, what to save, and how to simulate.
+
+Probing never touches the circuit: candidates and states are the drain currents of devices that
+are there anyway (the ReLU diode of a candidate, the output diode of a cell), logits and supply
+currents flow through the sources that hold their nodes.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from codesign.circuit.network import strobe_ports
+from codesign.circuit.spice_text import comment, engineering
+from codesign.circuit.timing import RESET_END, Timing
+from codesign.flows import HardwareSection
+from codesign.mapping.design import Design
+from codesign.mapping.names import cell_instance, relu_instance
+
+INSTANCE = "xnetwork"
+SOURCES = {"cells": "vcells", "feedforward": "vff", "bias": "vbias"}
+_NODES = {"cells": "vdd_cells", "feedforward": "vdd_ff", "bias": "vdd_bias"}
+
+# Gear keeps ringing out; the tolerances sit well below the smallest signal current; gmin at its
+# default would leak picoamperes into every cell.
+TRANSIENT_OPTIONS = (
+    ".options method=gear reltol=1e-3 abstol=1e-14 vntol=1e-6 chgtol=1e-16 gmin=1e-15 bypass=1"
+)
+# Longer steps once made a cell switch that should not have.
+STEPS_PER_FRAME = 50
+
+
+def device_current(instance: str) -> str:
+    """Vector of a transistor's drain current inside the network."""
+    return f"@m.{INSTANCE}.{instance}[id]"
+
+
+def candidate_vector(layer: int, unit: int) -> str:
+    return device_current(relu_instance(f"layers.{layer}.candidate", unit))
+
+
+def state_vector(layer: int, unit: int) -> str:
+    return device_current(f"{cell_instance(layer, unit)}.m4")
+
+
+def decision_vector(layer: int, unit: int) -> str:
+    return f"v({INSTANCE}.{cell_instance(layer, unit)}.v0)"
+
+
+def logit_vector(k: int) -> str:
+    return f"i(vy_{k})"
+
+
+def supply_vector(block: str) -> str:
+    return f"i({SOURCES[block]})"
+
+
+def stimulus(inputs_units: Sequence[Sequence[float]], timing: Timing, unit_a: float) -> str:
+    """Input currents of one clip, shape (frames, inputs) in units, piecewise constant."""
+    lines = []
+    for channel in range(len(inputs_units[0])):
+        values = [frame[channel] * unit_a for frame in inputs_units]
+        points = [(0.0, values[0])]
+        for frame in range(1, len(values)):
+            start = frame * timing.frame_s
+            if values[frame] != values[frame - 1]:
+                points += [(start, values[frame - 1]), (start + timing.edge_s, values[frame])]
+        lines += _pwl(f"iu_{channel} u_{channel}_p 0", points)
+    return "\n".join(lines) + "\n"
+
+
+def testbench(design: Design, timing: Timing, title: str, includes: Iterable[str]) -> str:
+    """The deck around the network; ``includes`` are the files it reads, in order."""
+    hw = design.hardware
+    lines = [comment(title), *(f".include '{name}'" for name in includes)]
+    lines += [TRANSIENT_OPTIONS, f".temp {hw.temperature_c:g}", ""]
+    lines += ["* supplies, one per block so that power splits; ground is vss"]
+    lines += [f"{SOURCES[block]} {node} 0 {hw.supply_v:g}" for block, node in _NODES.items()]
+    lines += ["* the reference: one unit current", f"iref ref_p 0 {engineering(hw.unit_current_a)}"]
+    lines += ["* the logit currents are taken at a fixed voltage"]
+    lines += [f"vy_{k} y_{k} 0 {hw.readout_v:g}" for k in range(design.shape.classes)]
+    lines += ["* every cell starts low", *_reset(hw, timing)]
+    if hw.cell == "strobed":
+        lines += ["* strobes: each layer looks at its candidates once per frame"]
+        for layer, (plain, complement) in enumerate(strobe_ports(design)):
+            lines += _strobe(hw, timing, layer, plain, complement)
+    ports = [f"u_{k}_p" for k in range(design.shape.inputs)]
+    ports += [f"y_{k}" for k in range(design.shape.classes)] + ["ref_p", "rst"]
+    ports += [port for pair in strobe_ports(design) for port in pair]
+    lines += ["", *_wrap(INSTANCE, [*ports, *_NODES.values(), "0", "network"])]
+    cells = [(la, un) for la in range(design.shape.layers) for un in range(design.shape.state_dim)]
+    lines += [f".ic {decision_vector(*cell)}=0" for cell in cells]
+    lines += [f".save {vector}" for vector in saved_vectors(design)]
+    step = engineering(timing.frame_s / STEPS_PER_FRAME)
+    lines += ["", f".tran {step} {engineering(timing.stop_s)} 0 {step}"]
+    return "\n".join(lines) + "\n"
+
+
+def control(output: str) -> str:
+    """The control block that runs the analysis and writes what was saved."""
+    return f".control\nrun\nwrite {output}\n.endc\n.end\n"
+
+
+def saved_vectors(design: Design) -> list[str]:
+    """Everything a run is judged by."""
+    cells = [(la, un) for la in range(design.shape.layers) for un in range(design.shape.state_dim)]
+    vectors = [candidate_vector(*cell) for cell in cells]
+    vectors += [state_vector(*cell) for cell in cells]
+    vectors += [decision_vector(*cell) for cell in cells]
+    vectors += [logit_vector(k) for k in range(design.shape.classes)]
+    return vectors + [supply_vector(block) for block in SOURCES]
+
+
+def _reset(hw: HardwareSection, timing: Timing) -> list[str]:
+    end = RESET_END * timing.frame_s
+    return _pwl("vrst rst 0", [(0.0, hw.supply_v), (end, hw.supply_v), (end + timing.edge_s, 0.0)])
+
+
+def _strobe(
+    hw: HardwareSection, timing: Timing, layer: int, plain: str, complement: str
+) -> list[str]:
+    opens, closes = (fraction * timing.frame_s for fraction in timing.window(layer))
+    edge = engineering(timing.edge_s)
+    width = engineering(closes - opens - timing.edge_s)
+    shape = f"{engineering(opens)} {edge} {edge} {width} {engineering(timing.frame_s)}"
+    return [
+        f"v{plain} {plain} 0 pulse(0 {hw.supply_v:g} {shape})",
+        f"v{complement} {complement} 0 pulse({hw.supply_v:g} 0 {shape})",
+    ]
+
+
+def _pwl(start: str, points: Sequence[tuple[float, float]]) -> list[str]:
+    words = [f"{time:.9g} {value:.6g}" for time, value in points]
+    return _wrap(f"{start} pwl(", [*words, ")"])
+
+
+def _wrap(start: str, words: Iterable[str]) -> list[str]:
+    lines, line = [], start
+    for word in words:
+        if len(line) + 1 + len(word) > 96:
+            lines.append(line)
+            line = "+"
+        line += f" {word}"
+    return [*lines, line]

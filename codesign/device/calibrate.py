@@ -1,0 +1,90 @@
+"""All device constants of a process point, measured once and remembered.
+
+Mirrors and the cell's map are cached by everything they depend on; programming the cells of one
+design is a measurement of that design and is cached by its targets.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from codesign.device.bench import ProcessPoint, cached
+from codesign.device.cell import CellBias, CellMap, Loop, fit_cell_map, program_cells
+from codesign.device.mirrors import MirrorCalibration, RatioTable, Trim, measure_mirrors
+
+Values = tuple[float, float, float]
+# Cells measured side by side: the deck's run time grows faster than their number.
+_CHUNK = 16
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Constants of one process point."""
+
+    point: ProcessPoint
+    mirrors: MirrorCalibration
+    cell_map: CellMap
+
+    def program(
+        self, targets: Sequence[Values], progress: Callable[[int], None] = lambda _: None
+    ) -> tuple[list[CellBias], list[Values]]:
+        """Bias currents for (beta_hi, width, alpha) targets, and the values measured with them.
+
+        ``progress`` is told the number of cells done after each group.
+        """
+        biases: list[CellBias] = []
+        measured: list[Values] = []
+        for start in range(0, len(targets), _CHUNK):
+            chunk = list(targets[start : start + _CHUNK])
+            key = hashlib.sha256(
+                json.dumps([self.point.key(), self.point.hardware.cell, chunk]).encode()
+            ).hexdigest()
+            stored = cached("cells", key, lambda chunk=chunk: self._program(chunk))
+            biases += [CellBias(**bias) for bias in stored["biases"]]
+            measured += [(v[0], v[1], v[2]) for v in stored["measured"]]
+            progress(len(biases))
+        return biases, measured
+
+    def _program(self, targets: list[Values]) -> dict[str, Any]:
+        biases, loops = program_cells(self.point, self.mirrors, self.cell_map, targets, rounds=1)
+        unit = self.point.hardware.unit_current_a
+        return {
+            "biases": [asdict(bias) for bias in biases],
+            "measured": [_values(loop, unit) for loop in loops],
+        }
+
+
+def calibrate(point: ProcessPoint) -> Calibration:
+    """Measure (or recall) the constants of a process point.
+
+    Raises EnvironmentMissing when ngspice or the models cannot do it.
+    """
+    key = point.key()
+    stored = cached("mirrors", key, lambda: asdict(measure_mirrors(point)))
+    mirrors = _mirrors(stored)
+    stored = cached(
+        f"cell_map_{point.hardware.cell}", key, lambda: asdict(fit_cell_map(point, mirrors))
+    )
+    return Calibration(point, mirrors, CellMap(**stored))
+
+
+def _values(loop: Loop, unit: float) -> Values:
+    return (
+        loop.beta_hi_a / unit,
+        (loop.beta_hi_a - loop.beta_lo_a) / unit,
+        loop.alpha_a / unit,
+    )
+
+
+def _mirrors(stored: dict[str, Any]) -> MirrorCalibration:
+    parts: dict[str, Any] = {}
+    for name, value in stored.items():
+        if name.startswith("bias"):
+            parts[name] = RatioTable(tuple(value["l_m"]), tuple(value["ratio"]))
+        else:
+            parts[name] = Trim(**value)
+    return MirrorCalibration(**parts)
+
+
