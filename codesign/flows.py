@@ -111,16 +111,39 @@ class TrainingSection(Section):
     margin_units: float = Field(
         default=0.1, ge=0, le=1, description="candidates are pushed this far from thresholds"
     )
-    margin_weight: float = Field(default=1.0, ge=0, le=100)
+    margin_weight: float = Field(default=1.0, ge=0, le=1000)
+    logit_margin_units: float = Field(
+        default=1.0, ge=0, le=100, description="the right class should lead by this much"
+    )
+    logit_margin_weight: float = Field(default=0.0, ge=0, le=100)
+    current_weight: float = Field(
+        default=0.0, ge=0, le=1, description="price per unit of mirrored current: power and range"
+    )
     weight_limit: float = Field(default=4.0, gt=0, le=16, description="largest |weight|")
+    beta_lo_min_units: float = Field(
+        default=0.15, gt=0, le=1, description="lower thresholds stay above this, and above leaks"
+    )
     grid_fraction: float = Field(
-        default=0.5, ge=0, le=1, description="part of the steps after which weights sit on the grid"
+        default=0.5, ge=0, lt=1, description="part of the steps after which the grid sets in"
+    )
+    grid_ramp_fraction: float = Field(
+        default=0.0, ge=0, lt=1, description="part of the steps over which it sets in"
     )
     mismatch_percent: float = Field(
         default=5.0, ge=0, le=50, description="p: one multiplicative draw per step, sigma = p/3"
     )
     leak_current_units: float = Field(
         default=0.03, ge=0, le=0.5, description="U(0, this) added to candidates while training"
+    )
+    initial_beta_lo_units: float = Field(default=0.3, gt=0, le=2)
+    initial_width_units: float = Field(
+        default=0.8, gt=0, le=4, description="wide windows hold longer: memory to begin with"
+    )
+    initial_center: Literal["window", "zero"] = Field(
+        default="window", description="where the candidates of a new network are centred"
+    )
+    initial_spread_units: float = Field(
+        default=0.3, gt=0, le=10, description="standard deviation of its candidates"
     )
     evaluate_every: int = Field(default=50, ge=1, description="steps between validations")
     patience: int = Field(
@@ -290,7 +313,7 @@ def _describe(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{key}: {message}."
-    shown = str(first["input"])
+    shown = " ".join(str(first["input"]).split())
     return f"{key} = {shown[:80]}: {message[0].lower()}{message[1:]}."
 
 

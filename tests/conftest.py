@@ -1,15 +1,19 @@
 """What every test shares: one thread each, no display, and the long tests only on request."""
 
 import os
+import shutil
 
-# Before torch and numpy are imported: workers run side by side on few cores.
+import pytest
+from hypothesis import settings
+
+# Set before any test module imports torch or numpy: workers run side by side on few cores.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ["MPLBACKEND"] = "Agg"
 
-import shutil
-
-import pytest
+# No deadline: a loaded machine is not a defect. The same examples every time in CI.
+settings.register_profile("codesign", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("codesign")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

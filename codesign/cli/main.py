@@ -78,9 +78,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     try:
-        code = cli.main(given, prog_name="codesign", standalone_mode=False)
+        # Not cli.main(): it has its own ideas about interrupts and closed pipes.
+        with cli.make_context("codesign", given) as context:
+            cli.invoke(context)
         sys.stdout.flush()
-        return code if isinstance(code, int) else 0
+        return 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except (KeyboardInterrupt, click.Abort):
         return _say("interrupted.", EXIT_INTERRUPTED, debug)
     except CodesignError as error:

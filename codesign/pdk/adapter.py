@@ -19,7 +19,8 @@ from codesign.resources import resource_dir
 
 _WORD = r"^[A-Za-z_][A-Za-z0-9_.]*$"
 Word = Annotated[str, Field(pattern=_WORD, max_length=80)]
-RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$")]
+_SEGMENT = r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]*"
+RelativePath = Annotated[str, Field(pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$")]
 
 
 class _Table(BaseModel):
