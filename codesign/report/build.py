@@ -1,0 +1,125 @@
+"""Assembling the page: read the run, let each section speak, fill the templates, write one file."""
+
+import base64
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from codesign.files import write_text
+from codesign.report.load import RunData, load_run
+from codesign.report.sections.agreement import agreement_section
+from codesign.report.sections.cell import cell_section
+from codesign.report.sections.confusion import confusion_section
+from codesign.report.sections.mapping import mapping_section
+from codesign.report.sections.power import power_section
+from codesign.report.sections.provenance import provenance_section
+from codesign.report.sections.samples import samples_section
+from codesign.report.sections.training import training_section
+from codesign.report.sections.verdict import verdict
+from codesign.report.sections.waves import waves_section
+from codesign.report.style import palette_css, quantity
+from codesign.runs import Run
+
+_SECTIONS = (
+    cell_section,
+    waves_section,
+    power_section,
+    agreement_section,
+    confusion_section,
+    training_section,
+    mapping_section,
+    samples_section,
+    provenance_section,
+)
+# Before there are transistors to compare, how the network was learned comes first.
+_SOFTWARE_FIRST = (
+    training_section,
+    confusion_section,
+    mapping_section,
+    provenance_section,
+)
+
+
+def build_report(run: Run, plan: str = "nominal") -> Path:
+    """Write report/index.html from whatever stages of ``run`` exist and return its path.
+
+    ``plan`` names the simulation plan whose results are shown. The same files give the same
+    bytes. Raises InputError for missing or damaged files, naming the command that makes them.
+    """
+    data = load_run(run, plan)
+    path = run.report_dir / "index.html"
+    write_text(path, render_page(data))
+    return path
+
+
+def render_page(data: RunData) -> str:
+    """The page as one self-contained HTML document."""
+    order = _SECTIONS if data.simulation is not None else _SOFTWARE_FIRST
+    sections = [section for make in order if (section := make(data)) is not None]
+    scripts = [_asset("theme.js"), _asset("report.js")]
+    if any(section.waves for section in sections):
+        scripts.append(_asset("waves.js"))
+    template = _environment().get_template("index.html.j2")
+    return template.render(
+        name=data.flow.name,
+        facts=_facts(data),
+        verdict=verdict(data),
+        notices=data.notices,
+        sections=sections,
+        # Trusted: files of this package, and colours from codesign.report.style.
+        style=Markup(palette_css() + _asset("report.css")),  # noqa: S704
+        scripts=[Markup(script) for script in scripts],  # noqa: S704
+        script_hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
+    )
+
+
+def script_json(value: Any) -> Markup:
+    """JSON that is safe inside a script element: no ``<``, ``>`` or ``&`` survives."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - cannot close its element
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("codesign.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["script_json"] = script_json
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (files("codesign.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+
+
+def _facts(data: RunData) -> list[str]:
+    """What this run is, in the order a reader asks."""
+    model, hardware = data.model, data.flow.hardware
+    task = data.flow.task.name.replace("_", " ")
+    facts = [
+        f"{task}, {model.get('classes')} classes",
+        f"FQ-BMRU network, d = {model.get('state_dim')}, {model.get('layers')} recurrent layers",
+    ]
+    if data.design is None:
+        return facts
+    facts.append(
+        f"{hardware.pdk} {hardware.corner}, {hardware.supply_v:g}\u00a0V, "
+        f"{hardware.temperature_c:g}\u00a0°C"
+    )
+    facts.append(f"{hardware.cell} cell, unit current {quantity(hardware.unit_current_a, 'A')}")
+    return facts

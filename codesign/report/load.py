@@ -1,0 +1,263 @@
+"""Reading a run folder for the report: whatever stages exist, each checked before it is used.
+
+A stage that was not run is None. A stage that was run but lacks a file, or holds one that cannot
+be read, is an InputError that names the file and the command that makes it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from codesign.errors import InputError
+from codesign.files import read_json
+from codesign.flows import Flow
+from codesign.runs import Run
+
+_SIMULATE = "codesign simulate"
+_EXPORT = "codesign export-netlist"
+_TRAIN = "codesign train"
+
+_SAMPLES = (
+    "sample clip_id status message log label twin_decision chip_decision agree twin_margin_units "
+    "near_tie explanation mean_power_w mean_power_cells_w mean_power_feedforward_w "
+    "mean_power_bias_w energy_j"
+)
+_STATES = (
+    "sample frame layer unit twin_candidate_units chip_candidate_units twin_state_units "
+    "chip_state_units twin_active chip_active changed agree cause"
+)
+_LOGITS = "sample frame class_index twin_logit_units chip_logit_units"
+_MAPPING = (
+    "parameter index software_value instance role device w_m l_m m bias_current_a "
+    "expected_value relative_error note"
+)
+_HISTORY = "start step eps train_loss validation_loss validation_accuracy model"
+_HYSTERESIS = "direction input_a output_a"
+
+
+@dataclass(frozen=True)
+class Design:
+    """The mapped hardware: design.json and the table of parameters and devices."""
+
+    info: dict[str, Any]
+    mapping: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One simulation plan: headline figures and per-sample tables.
+
+    ``waves`` maps a sample to its waveform file; ``hysteresis`` is the sweep of one cell with
+    its programmed and measured values, or None where it was not recorded.
+    """
+
+    plan: str
+    folder: Path
+    summary: dict[str, Any]
+    settings: dict[str, Any]
+    samples: pd.DataFrame
+    states: pd.DataFrame
+    logits: pd.DataFrame
+    hysteresis: tuple[pd.DataFrame, dict[str, Any]] | None
+    waves: dict[int, Path]
+
+    @property
+    def ok(self) -> pd.DataFrame:
+        """The samples that ended well."""
+        return self.samples[self.samples["status"] == "ok"]
+
+
+@dataclass(frozen=True)
+class RunData:
+    """Everything the page is made of. ``notices`` are said at the top of the page."""
+
+    run: Run
+    flow: Flow
+    provenance: dict[str, Any]
+    model: dict[str, Any]
+    metrics: dict[str, Any]
+    history: pd.DataFrame
+    design: Design | None
+    simulation: Simulation | None
+    notices: tuple[str, ...]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(str(name) for name in self.metrics.get("class_names", ()))
+
+    def class_name(self, index: Any) -> str:
+        """Name of a class given by index (or by name, or missing)."""
+        if index is None or pd.isna(index):
+            return "–"
+        if isinstance(index, str) and not index.isdecimal():
+            return index
+        names = self.class_names
+        return names[int(index)] if 0 <= int(index) < len(names) else str(int(index))
+
+
+def load_run(run: Run, plan: str = "nominal") -> RunData:
+    """Read the stages of ``run`` that exist; ``plan`` names the simulation plan.
+
+    Raises InputError for a run that was not trained, a stage with a missing or unreadable file,
+    and a plan other than "nominal" that does not exist.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", plan):
+        raise InputError(
+            f"'{plan}' is not the name of a simulation plan; use a name under {run.path}/sim."
+        )
+    notices: list[str] = []
+    return RunData(
+        run=run,
+        flow=run.flow(),
+        provenance=_json(run.provenance_file, "provenance", _TRAIN),
+        model=_json(run.model_file, "model description", _TRAIN),
+        metrics=_json(run.metrics_file, "training metrics", _TRAIN),
+        history=read_table(run.history_file, _HISTORY, "training history", _TRAIN),
+        design=_design(run, notices),
+        simulation=_simulation(run, plan, notices),
+        notices=tuple(notices),
+    )
+
+
+def read_table(path: Path, columns: str, what: str, command: str) -> pd.DataFrame:
+    """A parquet or CSV file with at least ``columns`` (names separated by blanks)."""
+    _require(path, what, command)
+    try:
+        if path.suffix == ".csv":
+            table = pd.read_csv(path, dtype={"index": str}, keep_default_na=True)
+        else:
+            table = pd.read_parquet(path)
+    except Exception as error:  # pyarrow and pandas raise many types for a damaged file
+        raise InputError(
+            f"{path} ({what}) cannot be read: {str(error).splitlines()[0]}. "
+            f"Make it again with '{command}'."
+        ) from error
+    missing = [name for name in columns.split() if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"{path} ({what}) has no column '{missing[0]}'. Make it again with '{command}'."
+        )
+    return table
+
+
+def flatten(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    """Leaves of nested JSON as (dotted key, value), in file order."""
+    if isinstance(value, dict) and value:
+        return [
+            leaf
+            for key, item in value.items()
+            for leaf in flatten(item, f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        return [leaf for n, item in enumerate(value) for leaf in flatten(item, f"{path}[{n}]")]
+    return [(path, value)]
+
+
+def _json(path: Path, what: str, command: str) -> dict[str, Any]:
+    _require(path, what, command)
+    value = _clean(read_json(path, what))
+    if not isinstance(value, dict):
+        raise InputError(
+            f"{path} ({what}) should hold a JSON object. Make it again with '{command}'."
+        )
+    return value
+
+
+def _clean(value: Any) -> Any:
+    """Lone surrogates (legal in JSON, not in UTF-8) replaced, all through."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return value
+
+
+def _require(path: Path, what: str, command: str) -> None:
+    if not path.is_file():
+        raise InputError(f"{path} ({what}) is missing; make it with '{command}'.")
+
+
+def _design(run: Run, notices: list[str]) -> Design | None:
+    names = ("design.json", "mapping.csv")
+    if not any((run.design_dir / name).is_file() for name in names):
+        notices.append(f"No design yet: '{_EXPORT} {run.path}' maps the network to devices.")
+        return None
+    return Design(
+        info=_json(run.design_dir / "design.json", "the design", _EXPORT),
+        mapping=read_table(
+            run.design_dir / "mapping.csv", _MAPPING, "parameter-to-device table", _EXPORT
+        ),
+    )
+
+
+def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
+    folder = run.sim_dir(plan)
+    summary_file = folder / "summary.json"
+    if not summary_file.is_file():
+        if plan != "nominal":
+            raise InputError(
+                f"{summary_file} (results of plan '{plan}') is missing; "
+                f"plans of this run: {_plans(run)}."
+            )
+        if folder.is_dir():
+            notices.append(f"The simulation did not finish: '{_SIMULATE} {run.path}' continues it.")
+        elif not notices:
+            notices.append(f"No simulation yet: '{_SIMULATE} {run.path}' runs the transistors.")
+        return None
+    summary = _json(summary_file, "simulation summary", _SIMULATE)
+    samples = read_table(folder / "samples.parquet", _SAMPLES, "simulated samples", _SIMULATE)
+    samples = samples.sort_values("sample", kind="stable").reset_index(drop=True)
+    for flag in ("agree", "near_tie"):
+        # Missing where a sample failed; those are told apart by their status.
+        samples[flag] = [bool(value) for value in samples[flag].astype(object).fillna(False)]
+    some_ok = bool((samples["status"] == "ok").any())
+    return Simulation(
+        plan=plan,
+        folder=folder,
+        summary=summary,
+        settings=_optional_json(folder / "plan.json", "simulation plan"),
+        samples=samples,
+        states=_results(folder / "states.parquet", _STATES, "cell states", some_ok),
+        logits=_results(folder / "logits.parquet", _LOGITS, "logits", some_ok),
+        hysteresis=_hysteresis(folder),
+        waves=_waves(folder, samples.loc[samples["status"] == "ok", "sample"].tolist()),
+    )
+
+
+def _results(path: Path, columns: str, what: str, needed: bool) -> pd.DataFrame:
+    """A per-frame table; where every sample failed it may be missing or empty."""
+    if not needed:
+        return pd.DataFrame(columns=columns.split())
+    table = read_table(path, columns, what, _SIMULATE)
+    flags = [name for name in ("agree", "changed", "twin_active", "chip_active") if name in table]
+    return table.astype(dict.fromkeys(flags, bool))
+
+
+def _hysteresis(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
+    table, info = folder / "hysteresis.parquet", folder / "hysteresis.json"
+    if not table.is_file() and not info.is_file():
+        return None
+    return (
+        read_table(table, _HYSTERESIS, "hysteresis sweep", _SIMULATE),
+        _json(info, "hysteresis thresholds", _SIMULATE),
+    )
+
+
+def _optional_json(path: Path, what: str) -> dict[str, Any]:
+    return _json(path, what, _SIMULATE) if path.is_file() else {}
+
+
+def _waves(folder: Path, samples: Sequence[int]) -> dict[int, Path]:
+    paths = {int(n): folder / "waves" / f"sample-{int(n):05d}.parquet" for n in samples}
+    return {n: path for n, path in paths.items() if path.is_file()}
+
+
+def _plans(run: Run) -> str:
+    found = sorted(path.parent.name for path in (run.path / "sim").glob("*/summary.json"))
+    return ", ".join(found) or "none"

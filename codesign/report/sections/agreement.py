@@ -1,0 +1,244 @@
+"""Agreement of transistors and twin: candidates, states, logits, decisions."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from codesign.report.load import RunData, Simulation
+from codesign.report.page import (
+    Cell,
+    Figure,
+    Section,
+    Table,
+    columns,
+    figure,
+    share_cell,
+    text,
+)
+from codesign.report.style import count, fixed, is_number, light, number, percent
+from codesign.report.svg import HALF, dots, drawing, new_figure, render
+from codesign.report.thresholds import cell_thresholds, distances
+from codesign.report.waves import Floats
+
+CAUSES = {
+    "threshold": "candidate too close to a threshold",
+    "glitch": "excursion inside the frame was latched",
+    "inherited": "an earlier frame or layer already differed",
+    "settling": "the candidate had not settled",
+}
+
+
+def agreement_section(data: RunData) -> Section | None:
+    """None without a simulation in which some sample ended well."""
+    sim = data.simulation
+    if sim is None or sim.states.empty:
+        return None
+    states = sim.states
+    wrong = int((~states["agree"]).sum())
+    figures = [Figure(_candidates(states), _candidate_caption(sim))]
+    if not sim.logits.empty:
+        figures.append(Figure(_logits(sim.logits), _logit_caption(sim)))
+    gaps = distances(states, cell_thresholds(data.design))
+    if len(gaps):
+        figures.append(Figure(_margins(gaps), _margin_caption(gaps)))
+    sentence = (
+        f"{count(wrong)} of {count(len(states))} states differ from the twin's."
+        if wrong
+        else f"All {count(len(states))} states equal the twin's."
+    )
+    return Section(
+        key="agreement",
+        title="Agreement",
+        lead=sentence,
+        figures=tuple(figures),
+        beside=_causes(states),
+        tables=(_decision_table(data, sim), _tie_table(data, sim), _units(states)),
+    )
+
+
+def _scatter(
+    twin: "pd.Series[float]", chip: "pd.Series[float]", name: str, what: str, label: str
+) -> Any:
+    """Value against value, and below it what the eye cannot see there: the difference."""
+    x, y = np.asarray(twin, dtype=np.float64), np.asarray(chip, dtype=np.float64)
+    error = y - x
+    with drawing():
+        fig = new_figure((HALF[0], 440))
+        upper, lower = fig.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
+        values = np.concatenate([x, y])
+        values = values[np.isfinite(values)]
+        top, low = 1.04 * max([1e-3, *values]), 1.04 * min([0.0, *values])
+        upper.plot([low, top], [low, top], color=light("twin"), linewidth=3.5, alpha=0.45)
+        dots(upper, *_thinned(x, y, (top - low, top - low)), "chip", 2.6)
+        bound = max([1e-3, *(1.15 * np.abs(error[np.isfinite(error)]))])
+        lower.axhline(0, color=light("twin"), linewidth=3.5, alpha=0.45)
+        dots(lower, *_thinned(x, error, (top - low, 5 * bound)), "chip", 2.6)
+        upper.set(ylabel=f"transistors' {what} (units)", xlim=(low, top), ylim=(low, top))
+        lower.set(
+            xlabel=f"twin's {what} (units)", ylabel="difference (units)", ylim=(-bound, bound)
+        )
+        for ax in (upper, lower):
+            ax.grid(True, axis="x")
+        return render(fig, name, label)
+
+
+def _thinned(x: Floats, y: Floats, spans: tuple[float, float]) -> tuple[list[float], list[float]]:
+    """Points that would be drawn at the same place, on a grid of 1/300 of the spans, once."""
+    table = pd.DataFrame({"x": x, "y": y}).dropna()
+    keys = (table / spans * 300).round()
+    kept = table[~keys.duplicated()]
+    return kept["x"].tolist(), kept["y"].tolist()
+
+
+def _candidates(states: pd.DataFrame) -> Any:
+    return _scatter(
+        states["twin_candidate_units"], states["chip_candidate_units"], "candidates", "candidate",
+        "Candidate currents of the transistors against the twin's",
+    )  # fmt: skip
+
+
+def _candidate_caption(sim: Simulation) -> str:
+    s = sim.summary
+    return (
+        f"Candidates, {count(len(sim.states))} (unit, frame) pairs. Error: "
+        f"{number(s.get('candidate_error_rms_units'), 2)} units rms, "
+        f"{number(s.get('candidate_error_max_units'), 2)} at most."
+    )
+
+
+def _logits(logits: pd.DataFrame) -> Any:
+    return _scatter(
+        logits["twin_logit_units"], logits["chip_logit_units"], "logits", "logit",
+        "Logit currents of the transistors against the twin's",
+    )  # fmt: skip
+
+
+def _logit_caption(sim: Simulation) -> str:
+    s = sim.summary
+    rms, full = s.get("logit_error_rms_units"), s.get("logit_full_scale_units")
+    share = f", {percent(rms / full, 2)} of full scale" if is_number(rms) and full else ""
+    error = sim.logits["chip_logit_units"] - sim.logits["twin_logit_units"]
+    return (
+        f"Logits, {count(len(sim.logits))} (class, frame) pairs. Error: {number(rms, 2)} units "
+        f"rms{share}; {number(error.abs().max(), 2)} at most."
+    )
+
+
+def _margins(gaps: "pd.Series[float]") -> Any:
+    with drawing():
+        fig = new_figure((HALF[0], 300))
+        ax = fig.subplots()
+        edges = np.linspace(-1, 1, 41)
+        counts, _ = np.histogram(np.clip(gaps, -1, 1), edges)
+        roles = ["bad" if abs(e + 0.025) < 0.03 else "chip" for e in edges[:-1]]
+        ax.bar(
+            edges[:-1], counts, width=0.05, align="edge", color=[light(r) for r in roles],
+            edgecolor="none", alpha=0.85,
+        )  # fmt: skip
+        ax.axvline(0, color=light("twin"), linewidth=1.2, linestyle=(0, (2, 2)))
+        ax.set(
+            xlabel="candidate minus nearer threshold (units)", ylabel="(unit, frame) pairs",
+            xlim=(-1, 1),
+        )  # fmt: skip
+        return render(fig, "margins", "Histogram of candidates' distances from thresholds")
+
+
+def _margin_caption(gaps: "pd.Series[float]") -> str:
+    near = float((gaps.abs() < 0.05).mean())
+    beyond = int((gaps.abs() > 1).sum())
+    return (
+        f"Room between the twin's candidates and the nearer threshold: {percent(near)} of "
+        f"{count(len(gaps))} are closer than 0.05 units (the middle bars). The outermost bars "
+        f"hold the {count(beyond)} beyond 1 unit."
+    )
+
+
+def _decision_table(data: RunData, sim: Simulation) -> Table:
+    ok = sim.ok
+    differing = ok[~ok["agree"].astype(bool)]
+    return Table(
+        f"Decisions that differ: {len(differing)} of {len(ok)}",
+        columns("Clip | Label | Twin | Transistors | #Twin margin (units) | Explanation"),
+        tuple(
+            (
+                text(row.clip_id), text(data.class_name(row.label)),
+                text(data.class_name(row.twin_decision)),
+                text(data.class_name(row.chip_decision), "bad"),
+                figure(row.twin_margin_units, fixed(row.twin_margin_units)),
+                text(row.explanation or "none recorded", "" if row.explanation else "bad"),
+            )
+            for row in differing.itertuples()
+        ),
+        empty="Every decision equals the twin's.",
+    )  # fmt: skip
+
+
+def _tie_table(data: RunData, sim: Simulation) -> Table:
+    ties = sim.ok[sim.ok["near_tie"].astype(bool)]
+    limit = sim.summary.get("near_tie_units") or data.flow.simulation.near_tie_units
+    return Table(
+        f"Near-ties, twin margin below {limit:g} units: {len(ties)} of {len(sim.ok)}",
+        columns("Clip | Label | Twin | Transistors | #Twin margin (units) | Decision"),
+        tuple(
+            (
+                text(row.clip_id), text(data.class_name(row.label)),
+                text(data.class_name(row.twin_decision)), text(data.class_name(row.chip_decision)),
+                figure(row.twin_margin_units, fixed(row.twin_margin_units)),
+                text("✓ equal", "good") if row.agree else text("✗ differs", "bad"),
+            )
+            for row in ties.itertuples()
+        ),
+        empty="No clip is a near-tie.",
+    )  # fmt: skip
+
+
+def _causes(states: pd.DataFrame) -> Table:
+    wrong = states[~states["agree"]]
+    counts = wrong["cause"].fillna("unexplained").value_counts()
+    names = [*CAUSES, *sorted(set(counts.index) - set(CAUSES))]
+    return Table(
+        f"Why states differ: {len(wrong)} of {count(len(states))}",
+        columns("Cause | Meaning | #States | #Share"),
+        tuple(
+            (
+                text(name), text(CAUSES.get(name, "")),
+                figure(int(counts.get(name, 0)), count(counts.get(name, 0))),
+                share_cell(int(counts.get(name, 0)), len(wrong), 1),
+            )
+            for name in names
+        ),
+    )  # fmt: skip
+
+
+def _units(states: pd.DataFrame) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for key, part in states.groupby(["layer", "unit"], sort=True):
+        layer, unit = (int(str(value)) for value in key)
+        rows.append((figure(layer, str(layer)), figure(unit, str(unit)), *_agreement_cells(part)))
+    for name, part in states.groupby("layer", sort=True):
+        rows.append((text(name), text("all"), *_agreement_cells(part)))
+    return Table(
+        "States by layer and unit",
+        columns(
+            "Layer | Unit | #Pairs | #Differ | #Equal | #Changes | "
+            "#Equal at changes | #Candidate error (units rms)"
+        ),
+        tuple(rows),
+        folded=len(rows) > 24,
+    )
+
+
+def _agreement_cells(part: pd.DataFrame) -> tuple[Cell, ...]:
+    changed = part[part["changed"]]
+    wrong = int((~part["agree"]).sum())
+    error = part["chip_candidate_units"] - part["twin_candidate_units"]
+    rms = float(np.sqrt((error**2).mean()))
+    return (
+        figure(len(part), count(len(part))),
+        figure(wrong, count(wrong), "bad" if wrong else ""),
+        share_cell(int(part["agree"].sum()), len(part), bar=False),
+        figure(len(changed), count(len(changed))),
+        share_cell(int(changed["agree"].sum()), len(changed), bar=False),
+        figure(rms, fixed(rms, 4)),
+    )

@@ -1,0 +1,75 @@
+"""Every sample, failed ones first: a failed simulation is a result and is never dropped."""
+
+from typing import Any
+
+from codesign.report.load import RunData, Simulation
+from codesign.report.page import Cell, Section, Table, columns, figure, text
+from codesign.report.style import count, fixed, is_number, number, quantity
+
+
+def samples_section(data: RunData) -> Section | None:
+    """None without a simulation."""
+    sim = data.simulation
+    if sim is None:
+        return None
+    failed = sim.samples[sim.samples["status"] != "ok"]
+    lead = (
+        f"{count(len(failed))} of {count(len(sim.samples))} simulations failed; each is listed "
+        "with its message and log."
+        if len(failed)
+        else f"All {count(len(sim.samples))} simulations ended and gave all their outputs."
+    )
+    tables = [_failed(sim, failed)] if len(failed) else []
+    tables.append(_all(data, sim))
+    seconds = sim.summary.get("seconds_per_sample")
+    notes = (f"{number(seconds)} s of simulation per sample.",) if is_number(seconds) else ()
+    return Section("samples", "Samples", lead, tables=tuple(tables), notes=notes)
+
+
+def _failed(sim: Simulation, failed: Any) -> Table:
+    return Table(
+        f"Failed: {len(failed)} of {len(sim.samples)}",
+        columns("Sample | Clip | Status | Message | Log"),
+        tuple(
+            (
+                figure(row.sample, str(row.sample)), text(row.clip_id),
+                text(f"✗ {str(row.status).replace('_', ' ')}", "bad"), text(row.message),
+                text(f"sim/{sim.plan}/{row.log}" if row.log else None),
+            )
+            for row in failed.itertuples()
+        ),
+    )  # fmt: skip
+
+
+def _all(data: RunData, sim: Simulation) -> Table:
+    wrong = sim.states[~sim.states["agree"].astype(bool)].groupby("sample").size()
+    rows: list[tuple[Cell, ...]] = []
+    for row in sim.samples.itertuples():
+        ok = row.status == "ok"
+        differ = wrong.get(row.sample, 0)
+        if not ok:
+            state = text(f"✗ {str(row.status).replace('_', ' ')}", "bad")
+        elif row.agree:
+            state = text("✓ equal", "good")
+        else:
+            state = text("✗ differs", "bad")
+        rows.append(
+            (
+                figure(row.sample, str(row.sample)), text(row.clip_id), state,
+                text(data.class_name(row.label)), text(data.class_name(row.twin_decision)),
+                text(data.class_name(row.chip_decision)),
+                figure(row.twin_margin_units, fixed(row.twin_margin_units)),
+                figure(differ, count(differ)) if ok else Cell("–", ""),
+                figure(row.mean_power_w, quantity(row.mean_power_w, "W")),
+                figure(row.energy_j, quantity(row.energy_j, "J")),
+            )
+        )  # fmt: skip
+    return Table(
+        "All samples",
+        columns(
+            "Sample | Clip | Result | Label | Twin | Transistors | "
+            "#Twin margin (units) | #States that differ | #Mean power | #Energy"
+        ),
+        tuple(rows),
+        folded=len(rows) > 60,
+    )

@@ -1,0 +1,158 @@
+"""Training: how the loss fell, what each start reached, and what the memory is worth."""
+
+from typing import Any
+
+import pandas as pd
+
+from codesign.report.load import RunData
+from codesign.report.page import Cell, Figure, Section, Table, columns, figure, text
+from codesign.report.style import count, is_number, light, number, percent
+from codesign.report.svg import HALF, drawing, new_figure, render
+
+
+def training_section(data: RunData) -> Section:
+    """Always present: every run was trained."""
+    metrics = data.metrics
+    test = metrics.get("splits", {}).get("test", {})
+    plain = (metrics.get("memoryless") or {}).get("test", {})
+    lead = f"{percent(test.get('balanced_accuracy'))} balanced test accuracy"
+    if is_number(plain.get("balanced_accuracy")):
+        lead += f", against {percent(plain['balanced_accuracy'])} without memory"
+    figures = []
+    if not data.history.empty:
+        figures = [
+            Figure(
+                _curves(data, "validation_accuracy", "validation accuracy (%)", 100, "accuracy"),
+                "Validation accuracy at every check, by the deployed decision rule. Bold: the "
+                "start that was kept. Grey: other starts. Dashed: the control without memory.",
+            ),
+            Figure(
+                _curves(data, "validation_loss", "validation loss", 1, "loss"),
+                "Validation loss. The leak ε of the cells falls to zero during training; right of "
+                "the dotted line the cells are exact latches.",
+            ),
+        ]
+    wall = metrics.get("wall_s")
+    clock = f" Training took {number(wall)} s." if is_number(wall) else ""
+    return Section(
+        key="training",
+        title="Training",
+        lead=f"{lead}. Decision: {str(metrics.get('decision', '–')).replace('_', ' ')}.{clock}",
+        figures=tuple(figures),
+        tables=(_splits(metrics), _starts(metrics), _margin(metrics)),
+    )
+
+
+def _selected(data: RunData) -> Any:
+    """Index of the start that was kept, as the history numbers it."""
+    for number_, start in enumerate(data.metrics.get("starts") or ()):
+        if start.get("selected"):
+            return start.get("start", number_)
+    return None
+
+
+def _curves(data: RunData, column: str, label: str, factor: float, name: str) -> Any:
+    history = data.history
+    chosen = _selected(data)
+    with drawing():
+        fig = new_figure((HALF[0], 270))
+        ax = fig.subplots()
+        network = history[history["model"] == "network"]
+        for start, part in sorted(network.groupby("start"), key=lambda item: item[0] == chosen):
+            kept = start == chosen
+            ax.plot(
+                part["step"], part[column] * factor, color=light("chip" if kept else "bias"),
+                linewidth=2.0 if kept else 0.9, alpha=1 if kept else 0.75,
+                label="kept start" if kept else None,
+            )  # fmt: skip
+        control = history[history["model"] == "memoryless"]
+        for start, part in control.groupby("start"):
+            first = start == control["start"].min()
+            ax.plot(
+                part["step"], part[column] * factor, color=light("twin"),
+                linestyle=(0, (4, 2)), linewidth=1.4, label="without memory" if first else None,
+            )  # fmt: skip
+        latched = network[network["eps"] <= 0]["step"]
+        if len(latched) and float(latched.min()) > float(network["step"].min()):
+            ax.axvline(float(latched.min()), color=light("muted"), linestyle=(0, (1, 2)))
+            ax.annotate(
+                "ε = 0", (float(latched.min()), 1), xytext=(4, -3), va="top", fontsize=10,
+                xycoords=("data", "axes fraction"), textcoords="offset points",
+                color=light("muted"),
+            )  # fmt: skip
+        ax.set(xlabel="optimiser step", ylabel=label)
+        ax.margins(x=0)
+        fig.legend(loc="outside upper left", ncols=2)
+        return render(fig, f"training-{name}", f"{label} during training")
+
+
+def _splits(metrics: dict[str, Any]) -> Table:
+    rows = [(f"network, {name}", values) for name, values in metrics.get("splits", {}).items()]
+    plain = metrics.get("memoryless") or {}
+    rows += [
+        (f"without memory, {name}", values)
+        for name, values in plain.items()
+        if isinstance(values, dict)
+    ]
+    return Table(
+        "Software results",
+        columns("Model, split | #Clips | #Accuracy | #Balanced accuracy | #Loss"),
+        tuple(
+            (
+                text(name),
+                figure(values.get("count"), count(values.get("count"))),
+                figure(values.get("accuracy"), percent(values.get("accuracy"))),
+                figure(values.get("balanced_accuracy"), percent(values.get("balanced_accuracy"))),
+                figure(values.get("loss")),
+            )
+            for name, values in rows
+        ),
+    )
+
+
+def _starts(metrics: dict[str, Any]) -> Table:
+    starts = metrics.get("starts") or []
+    scores = [s.get("test_balanced_accuracy") for s in starts]
+    finite = pd.Series([s for s in scores if is_number(s)], dtype=float)
+    spread = (
+        f"Test: mean {percent(finite.mean())}, worst {percent(finite.min())}, best "
+        f"{percent(finite.max())}. The choice was made on validation."
+        if len(finite)
+        else ""
+    )
+    return Table(
+        f"Independent starts: {len(starts)}",
+        columns("Start | Seed | #Validation | #Test | Kept"),
+        tuple(
+            (
+                figure(n, str(n)),
+                figure(start.get("seed"), str(start.get("seed"))),
+                _score(start.get("validation_balanced_accuracy")),
+                _score(start.get("test_balanced_accuracy")),
+                text("✓ kept", "good") if start.get("selected") else Cell(""),
+            )
+            for n, start in enumerate(starts)
+        ),
+        note=f"Balanced accuracy. {spread}".strip(),
+    )
+
+
+def _score(value: Any) -> Any:
+    return figure(value, percent(value))
+
+
+def _margin(metrics: dict[str, Any]) -> Table:
+    rows = []
+    for key, value in (metrics.get("margin") or {}).items():
+        if key.startswith("fraction_within_"):
+            limit = key.removeprefix("fraction_within_").removesuffix("_units")
+            name = f"candidates within {limit} units of a threshold"
+            rows.append((text(name), figure(value, percent(value, 2))))
+        else:
+            rows.append((text(key.replace("_", " ")), figure(value)))
+    return Table(
+        "Room between candidates and thresholds, in software",
+        columns("Measure | #Value"),
+        tuple(rows),
+        empty="Not measured.",
+    )

