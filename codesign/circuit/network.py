@@ -13,7 +13,8 @@ from codesign.circuit.feedforward import block_name, feedforward, skip, unit_siz
 from codesign.circuit.library import read_library
 from codesign.circuit.lines import carried, inputs, stages, states
 from codesign.circuit.memory import memory
-from codesign.mapping.design import Design
+from codesign.flows import HardwareSection
+from codesign.mapping.design import Design, Shape
 
 SUPPLIES = ("vdd_cells", "vdd_ff", "vdd_bias")
 
@@ -42,11 +43,11 @@ def build_network(design: Design) -> Library:
     return Library("network", {**read_library(), **blocks, "network": top})
 
 
-def strobe_ports(design: Design) -> list[tuple[str, str]]:
+def strobe_ports(hardware: HardwareSection, shape: Shape) -> list[tuple[str, str]]:
     """The strobe and its complement of each layer, as ports of the network."""
-    if design.hardware.cell != "strobed":
+    if hardware.cell != "strobed":
         return []
-    return [(f"stb_{layer}", f"stbn_{layer}") for layer in range(design.shape.layers)]
+    return [(f"stb_{layer}", f"stbn_{layer}") for layer in range(shape.layers)]
 
 
 def _reference(design: Design) -> Subcircuit:
@@ -113,7 +114,7 @@ def _top(design: Design, blocks: dict[str, Subcircuit]) -> Subcircuit:
     ports = [source.line(unit, "p") for unit in range(design.shape.inputs)]
     ports += [f"y_{k}" for k in range(design.shape.classes)]
     ports += ["ref_p", "rst"]
-    ports += [port for pair in strobe_ports(design) for port in pair]
+    ports += [port for pair in strobe_ports(design.hardware, design.shape) for port in pair]
     return Subcircuit(
         "network",
         (*ports, *SUPPLIES, "vss"),

@@ -11,7 +11,7 @@ from codesign.circuit.network import strobe_ports
 from codesign.circuit.spice_text import comment, engineering
 from codesign.circuit.timing import RESET_END, Timing
 from codesign.flows import HardwareSection
-from codesign.mapping.design import Design
+from codesign.mapping.design import Shape
 from codesign.mapping.names import cell_instance, relu_instance
 
 INSTANCE = "xnetwork"
@@ -66,28 +66,29 @@ def stimulus(inputs_units: Sequence[Sequence[float]], timing: Timing, unit_a: fl
     return "\n".join(lines) + "\n"
 
 
-def testbench(design: Design, timing: Timing, title: str, includes: Iterable[str]) -> str:
+def testbench(
+    hw: HardwareSection, shape: Shape, timing: Timing, title: str, includes: Iterable[str]
+) -> str:
     """The deck around the network; ``includes`` are the files it reads, in order."""
-    hw = design.hardware
     lines = [comment(title), *(f".include '{name}'" for name in includes)]
     lines += [TRANSIENT_OPTIONS, f".temp {hw.temperature_c:g}", ""]
     lines += ["* supplies, one per block so that power splits; ground is vss"]
     lines += [f"{SOURCES[block]} {node} 0 {hw.supply_v:g}" for block, node in _NODES.items()]
     lines += ["* the reference: one unit current", f"iref ref_p 0 {engineering(hw.unit_current_a)}"]
     lines += ["* the logit currents are taken at a fixed voltage"]
-    lines += [f"vy_{k} y_{k} 0 {hw.readout_v:g}" for k in range(design.shape.classes)]
+    lines += [f"vy_{k} y_{k} 0 {hw.readout_v:g}" for k in range(shape.classes)]
     lines += ["* every cell starts low", *_reset(hw, timing)]
     if hw.cell == "strobed":
         lines += ["* strobes: each layer looks at its candidates once per frame"]
-        for layer, (plain, complement) in enumerate(strobe_ports(design)):
+        for layer, (plain, complement) in enumerate(strobe_ports(hw, shape)):
             lines += _strobe(hw, timing, layer, plain, complement)
-    ports = [f"u_{k}_p" for k in range(design.shape.inputs)]
-    ports += [f"y_{k}" for k in range(design.shape.classes)] + ["ref_p", "rst"]
-    ports += [port for pair in strobe_ports(design) for port in pair]
+    ports = [f"u_{k}_p" for k in range(shape.inputs)]
+    ports += [f"y_{k}" for k in range(shape.classes)] + ["ref_p", "rst"]
+    ports += [port for pair in strobe_ports(hw, shape) for port in pair]
     lines += ["", *_wrap(INSTANCE, [*ports, *_NODES.values(), "0", "network"])]
-    cells = [(la, un) for la in range(design.shape.layers) for un in range(design.shape.state_dim)]
+    cells = [(la, un) for la in range(shape.layers) for un in range(shape.state_dim)]
     lines += [f".ic {decision_vector(*cell)}=0" for cell in cells]
-    lines += [f".save {vector}" for vector in saved_vectors(design)]
+    lines += [f".save {vector}" for vector in saved_vectors(shape)]
     step = engineering(timing.frame_s / STEPS_PER_FRAME)
     lines += ["", f".tran {step} {engineering(timing.stop_s)} 0 {step}"]
     return "\n".join(lines) + "\n"
@@ -98,13 +99,13 @@ def control(output: str) -> str:
     return f".control\nrun\nwrite {output}\n.endc\n.end\n"
 
 
-def saved_vectors(design: Design) -> list[str]:
+def saved_vectors(shape: Shape) -> list[str]:
     """Everything a run is judged by."""
-    cells = [(la, un) for la in range(design.shape.layers) for un in range(design.shape.state_dim)]
+    cells = [(la, un) for la in range(shape.layers) for un in range(shape.state_dim)]
     vectors = [candidate_vector(*cell) for cell in cells]
     vectors += [state_vector(*cell) for cell in cells]
     vectors += [decision_vector(*cell) for cell in cells]
-    vectors += [logit_vector(k) for k in range(design.shape.classes)]
+    vectors += [logit_vector(k) for k in range(shape.classes)]
     return vectors + [supply_vector(block) for block in SOURCES]
 
 

@@ -1,0 +1,220 @@
+"""Write a design folder: mapping, netlists, stimulus and a test bench that runs by hand."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codesign.checkpoint import Model, load_model
+from codesign.circuit.cellbench import cell_bench
+from codesign.circuit.count import count_devices
+from codesign.circuit.elements import Library
+from codesign.circuit.library import LIBRARY_FILES, library_text, read_library, with_models
+from codesign.circuit.network import build_network
+from codesign.circuit.power import predict_power
+from codesign.circuit.spice_text import comment, network_text
+from codesign.circuit.testbench import control, stimulus, testbench
+from codesign.circuit.timing import Timing
+from codesign.device.bench import ProcessPoint
+from codesign.device.calibrate import Calibration, calibrate
+from codesign.errors import InputError
+from codesign.files import unwritable, write_json, write_text
+from codesign.flows import HardwareSection
+from codesign.mapping.design import Design, Shape, write_mapping
+from codesign.mapping.exported import SCHEMA, weights_sha256
+from codesign.mapping.mapper import map_network
+from codesign.pdk import Pdk, find_pdk
+from codesign.runs import Run
+from codesign.spice.ngspice import SPICEINIT, find_ngspice, ngspice_version
+from codesign.tasks.base import Split
+from codesign.testset import load_test_split
+from codesign.twin.ideal import ideal_twin
+
+Progress = Callable[[str], None]
+
+# Clips whose mean currents predict the power: more would not move the mean.
+_POWER_CLIPS = 64
+
+
+def export_design(
+    run: Run,
+    hardware: HardwareSection | None = None,
+    pdk_root: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> Path:
+    """Map the network of a run and write its design folder, replacing an earlier one.
+
+    ``hardware`` replaces the hardware section of the run's flow. Returns the folder. Raises
+    InputError for a bad model or specification, EnvironmentMissing without ngspice or PDK.
+    """
+    model = load_model(run)
+    hardware = hardware or run.flow().hardware
+    if hardware.weight_grid != model.weight_grid:
+        raise InputError(
+            f"hardware.weight_grid = {hardware.weight_grid}, but {run.model_file} was trained on a "
+            f"grid of {model.weight_grid}; train again with --set hardware.weight_grid="
+            f"{hardware.weight_grid}, or keep {model.weight_grid}."
+        )
+    ngspice = find_ngspice()
+    pdk = find_pdk(hardware.pdk, pdk_root)
+    check_limits(hardware, pdk)
+    point = ProcessPoint(pdk, hardware, ngspice, ngspice_version(ngspice))
+    progress("measuring mirrors and cells in ngspice")
+    calibration = calibrate(point)
+    progress("programming the cells")
+    design = design_network(model, hardware, calibration)
+    progress("writing netlists")
+    return _write(run, model, design, calibration)
+
+
+def design_network(model: Model, hardware: HardwareSection, calibration: Calibration) -> Design:
+    """The design of a trained model at a calibrated process point."""
+    parameters = {
+        key: np.asarray(value.detach().double().numpy())
+        for key, value in model.network.state_dict().items()
+    }
+    shape = Shape(model.inputs, model.state_dim, model.layers, model.classes)
+    return map_network(parameters, shape, hardware, calibration.mirrors, calibration.program)
+
+
+def check_limits(hardware: HardwareSection, pdk: Pdk) -> None:
+    """Refuse sizes and supplies the models do not cover (InputError)."""
+    if hardware.supply_v > pdk.supply_max_v:
+        raise InputError(
+            f"hardware.supply_v = {hardware.supply_v:g} is above the {pdk.supply_max_v:g} V of "
+            f"the devices of '{pdk.name}'."
+        )
+    limits = pdk.limits
+    for kind, low, high in (
+        ("w", limits.w_min_m, limits.w_max_m),
+        ("l", limits.l_min_m, limits.l_max_m),
+    ):
+        for device in ("unit", "cell", "switch"):
+            key = f"{device}_{kind}_m"
+            value = getattr(hardware, key)
+            if not low <= value <= high:
+                raise InputError(
+                    f"hardware.{key} = {value:g} is outside the {low:g} to {high:g} m the models "
+                    f"of '{pdk.name}' cover."
+                )
+
+
+def _write(run: Run, model: Model, design: Design, calibration: Calibration) -> Path:
+    point = calibration.point
+    folder = run.design_dir
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        (folder / "cells").mkdir(parents=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    library = build_network(design)
+    clips = load_test_split(run)
+    first = clips.inputs[0].double().numpy()
+    timing = Timing(design.hardware.frame_s, design.hardware.edge_s, len(first), model.layers)
+    for name in LIBRARY_FILES:
+        text = with_models(library_text(name), point.pdk.nmos, point.pdk.pmos)
+        write_text(folder / "cells" / name, text)
+    write_text(folder / "network.cir", _network_file(run, design, library, point.pdk))
+    write_text(folder / "pdk.cir", _pdk_file(point.pdk, design.hardware))
+    title = f"Input currents of the test clip {clips.ids[0]}"
+    write_text(
+        folder / "stimulus.cir",
+        comment(title) + "\n" + stimulus(first.tolist(), timing, design.hardware.unit_current_a),
+    )
+    title = f"Test bench of {run.path.name}: one clip of {timing.frames} frames"
+    files = ("pdk.cir", "network.cir", "stimulus.cir")
+    bench = testbench(design.hardware, design.shape, timing, title, files)
+    write_text(folder / "testbench.cir", bench + control("testbench.raw"))
+    models = {"n": point.pdk.nmos, "p": point.pdk.pmos}
+    for layer in range(model.layers):
+        bench = cell_bench(design, library, layer, models, ("pdk.cir", "network.cir"))
+        write_text(folder / f"cells_layer_{layer}.cir", bench + control("cells.raw"))
+    write_text(folder / ".spiceinit", SPICEINIT)
+    write_mapping(folder / "mapping.csv", design.rows)
+    # Last: a folder without design.json is not a design.
+    write_json(folder / "design.json", _facts(run, model, design, calibration, library, clips))
+    return folder
+
+
+def _network_file(run: Run, design: Design, library: Library, pdk: Pdk) -> str:
+    shipped = read_library()
+    cell = f"bmru_{design.hardware.cell}"
+    used = ["mirrors.cir", f"{cell}.cir"]
+    lines = [
+        comment(f"Network of {run.path.name} for {pdk.title}"),
+        "* Weights are unit devices in parallel: m devices of a grid of "
+        f"{design.hardware.weight_grid} are m/{design.hardware.weight_grid}.",
+        "* An instance is called as its parameter: layers.0.candidate.weight[3,2] is",
+        "* xlayers_0.xcandidate.mweight_3_2. The table of all of them is mapping.csv.",
+        *(f".include 'cells/{name}'" for name in used),
+        "",
+    ]
+    models = {"n": pdk.nmos, "p": pdk.pmos}
+    return "\n".join(lines) + "\n" + network_text(library, models, shipped)
+
+
+def _pdk_file(pdk: Pdk, hardware: HardwareSection) -> str:
+    return (
+        f"{comment(f'{pdk.title}, corner {hardware.corner}: edit the path on another machine')}\n"
+        f"{pdk.header(hardware.corner)}"
+    )
+
+
+def _facts(
+    run: Run,
+    model: Model,
+    design: Design,
+    calibration: Calibration,
+    library: Library,
+    clips: Split,
+) -> dict[str, Any]:
+    point, count = calibration.point, count_devices(library)
+    rows = design.rows
+    sample = clips.inputs[:_POWER_CLIPS].double().numpy()
+    errors = np.array([row.relative_error for row in rows if row.m])
+    return {
+        "schema": SCHEMA,
+        "shape": asdict(design.shape),
+        "class_names": list(model.class_names),
+        "decision": model.decision,
+        "hardware": design.hardware.model_dump(),
+        "pdk": point.pdk.describe(),
+        "ngspice": point.ngspice_version,
+        "weights_sha256": weights_sha256(run),
+        "parameters_learned": sum(p.numel() for p in model.network.parameters()),
+        "parameter_rows": len(rows),
+        "zero_weights": sum(row.m == 0 for row in rows),
+        "relative_error_max": float(np.abs(errors).max()),
+        "relative_error_rms": float(np.sqrt(np.mean(errors**2))),
+        "transistors": count.transistors,
+        "gate_area_m2": count.gate_area_m2,
+        "blocks": {name: asdict(block) for name, block in count.blocks.items()},
+        "mirrors": asdict(design.mirrors),
+        "cell_map": asdict(calibration.cell_map),
+        "unrepresentable": [asdict(item) for item in design.unrepresentable],
+        "unrepresentable_effect": _effect(model, design, clips),
+        "predicted_power_w": predict_power(model, design, library, sample),
+    }
+
+
+def _effect(model: Model, design: Design, clips: Split) -> dict[str, Any] | None:
+    """Accuracy on the run's test clips before and after what could not be represented."""
+    if not design.unrepresentable:
+        return None
+    inputs, labels = clips.inputs.double().numpy(), clips.labels.numpy()
+    software = {key: v.detach().double().numpy() for key, v in model.network.state_dict().items()}
+    return {
+        name: float(
+            np.mean(
+                [t.decision for t in ideal_twin(parameters, inputs, model.decision)] == labels
+            )
+        )
+        for name, parameters in (
+            ("accuracy_software", software),
+            ("accuracy_realised", design.realised()),
+        )
+    }
