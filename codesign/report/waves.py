@@ -83,7 +83,10 @@ def default_unit(clip: Clip) -> tuple[int, int]:
 
 
 def envelope(time: Floats, value: Floats, bins: int) -> Floats:
-    """Two values per bin [2 * bins]: its extremes, the one nearer its start first."""
+    """Two values per bin [2 * bins]: its extremes, drawn at its two ends.
+
+    The order follows the slope, so a trace that only rises or falls is drawn as it is.
+    """
     edges = np.linspace(time[0], time[-1], bins + 1)
     all_time = np.concatenate([time, edges])
     order = np.argsort(all_time, kind="stable")

@@ -86,7 +86,7 @@ def _scatter(
 def _thinned(x: Floats, y: Floats, spans: tuple[float, float]) -> tuple[list[float], list[float]]:
     """Points that would be drawn at the same place, on a grid of 1/300 of the spans, once."""
     table = pd.DataFrame({"x": x, "y": y}).dropna()
-    keys = (table / spans * 300).round()
+    keys = (table.div(list(spans), axis="columns") * 300).round()
     kept = table[~keys.duplicated()]
     return kept["x"].tolist(), kept["y"].tolist()
 

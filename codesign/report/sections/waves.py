@@ -71,7 +71,7 @@ def _static(
     frames = int(clip.states["frame"].max()) + 1
     time = clip.waves["time_s"].to_numpy(float)
     bins = frames * bins_per_frame(frames)
-    grid = np.linspace(time[0], time[-1], 2 * bins + 1)[:-1] * 1e3
+    grid = np.repeat(np.linspace(time[0], time[-1], bins + 1), 2)[1:-1] * 1e3
     edges = np.arange(frames + 1) * frame_s * 1e3
     cell = clip.states[(clip.states["layer"] == at[0]) & (clip.states["unit"] == at[1])]
     cell = cell.sort_values("frame")

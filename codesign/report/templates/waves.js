@@ -56,9 +56,17 @@
     }
     return decoded.get(key);
   };
+  // Extremes come in pairs that stand at the two ends of their bin; means at its middle.
+  const timeAt = (clip, values, k) => {
+    const pairs = values.length === 2 * clip.bins;
+    const place = pairs ? (k >> 1) + (k & 1) : k + 0.5;
+    return clip.t[0] + (place / clip.bins) * (clip.t[1] - clip.t[0]);
+  };
   const at = (clip, values, time) => {
-    const place = ((time - clip.t[0]) / (clip.t[1] - clip.t[0])) * values.length - 0.5;
-    return values[Math.max(0, Math.min(values.length - 1, Math.round(place)))];
+    const bin = ((time - clip.t[0]) / (clip.t[1] - clip.t[0])) * clip.bins;
+    const whole = Math.max(0, Math.min(clip.bins - 1, Math.floor(bin)));
+    if (values.length !== 2 * clip.bins) return values[whole];
+    return values[2 * whole + (bin - whole > 0.5 ? 1 : 0)];
   };
   const cell = () => view.clip.cells[`${view.layer}.${view.unit}`] || { c: [], h: [], wrong: {} };
   const classStyle = (n) => ({ color: `var(--class${n % 8})`, dash: n < 8 ? "" : "7 3" });
@@ -140,9 +148,9 @@
   };
   const linePath = (values, x, y, span) => {
     const n = values.length;
-    const time = (k) => view.clip.t[0] + ((k + 0.5) / n) * (view.clip.t[1] - view.clip.t[0]);
-    const first = Math.max(0, Math.floor(((span[0] - view.clip.t[0]) /
-      (view.clip.t[1] - view.clip.t[0])) * n) - 2);
+    const time = (k) => timeAt(view.clip, values, k);
+    const first = 2 * Math.max(0, Math.floor(((span[0] - view.clip.t[0]) /
+      (view.clip.t[1] - view.clip.t[0])) * (n / 2)) - 1);
     const points = [];
     for (let k = first; k < n && (points.length < 2 || time(k - 1) <= span[1]); k++) {
       points.push(`${x(time(k)).toFixed(1)} ${y(values[k]).toFixed(1)}`);
