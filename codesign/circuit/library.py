@@ -1,14 +1,23 @@
 """Read the hand-written subcircuits of ``netlists/`` into the circuit's own data.
 
 The files are plain SPICE in a small dialect: ``.subckt`` with parameters, transistors of the
-models ``nch`` and ``pch``, capacitors, comments and ``+`` continuations. Anything else is an
-error, so that the data and the text can never disagree silently.
+models ``nch`` and ``pch``, capacitors, calls of subcircuits, comments and ``+`` continuations.
+Anything else is an error, so that the data and the text can never disagree silently. Networks the
+product writes are in the same dialect, with a PDK's model names.
 """
 
 import re
 from pathlib import Path
 
-from codesign.circuit.elements import Capacitor, Element, Group, Mosfet, Subcircuit
+from codesign.circuit.elements import (
+    Call,
+    Capacitor,
+    Element,
+    Group,
+    Library,
+    Mosfet,
+    Subcircuit,
+)
 from codesign.errors import InputError
 from codesign.resources import resource_dir
 
@@ -40,7 +49,26 @@ def read_library(folder: Path | None = None) -> dict[str, Subcircuit]:
     return subcircuits
 
 
-def parse_subcircuits(text: str, where: str) -> list[Subcircuit]:
+def read_network(folder: Path, nmos: str, pmos: str) -> Library:
+    """The network of a design folder as it stands on disk, edited by hand or not.
+
+    ``nmos`` and ``pmos`` are the PDK's model names. Raises InputError for a missing file or a line
+    outside the dialect.
+    """
+    subcircuits: dict[str, Subcircuit] = {}
+    for path in [*sorted((folder / "cells").glob("*.cir")), folder / "network.cir"]:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+        for subcircuit in parse_subcircuits(text, str(path), nmos, pmos):
+            subcircuits[subcircuit.name] = subcircuit
+    return Library("network", subcircuits)
+
+
+def parse_subcircuits(
+    text: str, where: str, nmos: str = NMOS, pmos: str = PMOS
+) -> list[Subcircuit]:
     """Subcircuits of a text in the library's dialect; InputError names the line that is not."""
     subcircuits: list[Subcircuit] = []
     header: tuple[str, tuple[str, ...], dict[str, float]] | None = None
@@ -58,16 +86,22 @@ def parse_subcircuits(text: str, where: str) -> list[Subcircuit]:
                 groups = (Group("", tuple(elements)),)
                 subcircuits.append(Subcircuit(name, ports, groups, parameters=defaults))
                 header = None
-            elif header is not None and keyword[0] == "m" and words[5] in (NMOS, PMOS):
+            elif header is not None and keyword[0] == "m" and words[5] in (nmos, pmos):
                 values = _assignments(words[6:])
                 elements.append(
                     Mosfet(
-                        words[0], *words[1:5], "n" if words[5] == NMOS else "p",
+                        words[0], *words[1:5], "n" if words[5] == nmos else "p",
                         values["w"], values["l"], _integer(values.get("m", 1)),
                     )  # fmt: skip
                 )
             elif header is not None and keyword[0] == "c":
                 elements.append(Capacitor(words[0], words[1], words[2], _value(words[3])))
+            elif header is not None and keyword[0] == "x":
+                plain = [word for word in words[1:] if "=" not in word]
+                given = {key: float(value) for key, value in _assignments(words).items()}
+                elements.append(Call(words[0], plain[-1], tuple(plain[:-1]), given))
+            elif keyword == ".include" and header is None:
+                continue
             else:
                 raise ValueError("not part of the library dialect")
         except (ValueError, KeyError, IndexError, TypeError) as error:
