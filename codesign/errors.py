@@ -18,13 +18,13 @@ class InputError(CodesignError):
     exit_code = 2
 
 
-class EnvironmentMissing(CodesignError):
+class EnvironmentMissing(CodesignError):  # noqa: N818 - reads as what happened
     """Something the machine lacks: ngspice, a PDK, a font (exit code 3)."""
 
     exit_code = 3
 
 
-class SpecificationFailed(CodesignError):
+class SpecificationFailed(CodesignError):  # noqa: N818 - reads as what happened
     """The work was done, but a stated specification does not hold (exit code 1)."""
 
     exit_code = 1

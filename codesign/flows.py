@@ -262,7 +262,7 @@ def _find_flow(source: str | Path) -> Path:
     if path.is_file():
         return path
     shipped = resource_dir("flows") / f"{path.name.removesuffix('.toml')}.toml"
-    if shipped.is_file() and path.parent in (Path("."), Path("flows")):
+    if shipped.is_file() and path.parent in (Path(), Path("flows")):
         return shipped
     raise InputError(
         f"There is no flow '{source}': neither a file nor one of the shipped flows "

@@ -20,10 +20,9 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def latch(candidate: Floats, previous: Bools, beta_hi: Floats, beta_lo: Floats) -> Bools:
-    """The cell's rule on on/off states: set above beta_hi, keep above beta_lo, else clear."""
-    result: Bools = (candidate > beta_hi) | ((candidate > beta_lo) & previous)
-    return result
+def latch(candidate: float, previous: bool, beta_hi: float, beta_lo: float) -> bool:
+    """The cell's rule on an on/off state: set above beta_hi, keep above beta_lo, else clear."""
+    return candidate > beta_hi or (candidate > beta_lo and previous)
 
 
 def find_causes(
@@ -42,13 +41,13 @@ def find_causes(
     causes = np.full(differs.shape, None, dtype=object)
     below_differs = np.cumsum(differs.any(axis=1), axis=0) - differs.any(axis=1) > 0
     for layer, unit, frame in np.argwhere(differs):
-        before = chip_active[layer, unit, frame - 1] if frame else np.False_
+        before = bool(chip_active[layer, unit, frame - 1]) if frame else False
         if below_differs[layer, frame] or (frame and differs[layer, unit, frame - 1]):
             causes[layer, unit, frame] = "inherited"
             continue
         thresholds = (beta_hi[layer, unit], beta_lo[layer, unit])
         wanted, got = twin_candidate[layer, unit, frame], chip_candidate[layer, unit, frame]
-        follows = latch(got, before, *thresholds) == chip_active[layer, unit, frame]
+        follows = latch(got, before, *thresholds) == bool(chip_active[layer, unit, frame])
         if min(abs(wanted - threshold) for threshold in thresholds) < NEAR_UNITS:
             causes[layer, unit, frame] = "threshold"
         else:

@@ -33,13 +33,13 @@ def summarise(comparison: Comparison) -> dict[str, Any]:
         "near_ties": ok.loc[ok["near_tie"], "clip_id"].tolist(),
         "differing": [
             {
-                "clip_id": row.clip_id,
-                "twin": int(row.twin_decision),
-                "chip": int(row.chip_decision),
-                "twin_margin_units": float(row.twin_margin_units),
-                "explanation": row.explanation,
+                "clip_id": row["clip_id"],
+                "twin": int(row["twin_decision"]),
+                "chip": int(row["chip_decision"]),
+                "twin_margin_units": float(row["twin_margin_units"]),
+                "explanation": row["explanation"],
             }
-            for row in differing.itertuples()
+            for row in differing.to_dict("records")
         ],
     }
     figures |= _accuracy(ok) | _states(states) | _logits(logits) | _power(ok)

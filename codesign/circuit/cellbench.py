@@ -36,9 +36,7 @@ def cell_bench(
     hw, mirrors = design.hardware, design.mirrors
     block = library.subcircuits[f"layers_{layer}_cell"]
     unit_size = f"w={engineering(hw.unit_w_m)} l={engineering(hw.unit_l_m)} m={hw.weight_grid}"
-    sizes = (
-        f"wu={engineering(hw.unit_w_m)} lu={engineering(hw.unit_l_m)} mu={hw.weight_grid} "
-    )
+    sizes = f"wu={engineering(hw.unit_w_m)} lu={engineering(hw.unit_l_m)} mu={hw.weight_grid} "
     lines = [
         comment(f"Hysteresis of the {design.shape.state_dim} cells of layer {layer}"),
         *(f".include '{name}'" for name in includes),

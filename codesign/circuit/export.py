@@ -209,9 +209,7 @@ def _effect(model: Model, design: Design, clips: Split) -> dict[str, Any] | None
     software = {key: v.detach().double().numpy() for key, v in model.network.state_dict().items()}
     return {
         name: float(
-            np.mean(
-                [t.decision for t in ideal_twin(parameters, inputs, model.decision)] == labels
-            )
+            np.mean([t.decision for t in ideal_twin(parameters, inputs, model.decision)] == labels)
         )
         for name, parameters in (
             ("accuracy_software", software),

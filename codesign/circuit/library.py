@@ -16,6 +16,7 @@ from codesign.circuit.elements import (
     Group,
     Library,
     Mosfet,
+    Polarity,
     Subcircuit,
 )
 from codesign.errors import InputError
@@ -87,13 +88,7 @@ def parse_subcircuits(
                 subcircuits.append(Subcircuit(name, ports, groups, parameters=defaults))
                 header = None
             elif header is not None and keyword[0] == "m" and words[5] in (nmos, pmos):
-                values = _assignments(words[6:])
-                elements.append(
-                    Mosfet(
-                        words[0], *words[1:5], "n" if words[5] == nmos else "p",
-                        values["w"], values["l"], _integer(values.get("m", 1)),
-                    )  # fmt: skip
-                )
+                elements.append(_mosfet(words, "n" if words[5] == nmos else "p"))
             elif header is not None and keyword[0] == "c":
                 elements.append(Capacitor(words[0], words[1], words[2], _value(words[3])))
             elif header is not None and keyword[0] == "x":
@@ -107,6 +102,13 @@ def parse_subcircuits(
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise InputError(f"{where}, line {number}: cannot read '{line}' ({error}).") from error
     return subcircuits
+
+
+def _mosfet(words: list[str], polarity: Polarity) -> Mosfet:
+    name, drain, gate, source, bulk = words[:5]
+    values = _assignments(words[6:])
+    m = _integer(values.get("m", 1))
+    return Mosfet(name, drain, gate, source, bulk, polarity, values["w"], values["l"], m)
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:

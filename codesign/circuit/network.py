@@ -32,7 +32,8 @@ def build_network(design: Design) -> Library:
             if stage.parameter.startswith(f"layers.{layer}.")
         }
         candidate, output = layer_stages["candidate"].makes, layer_stages["output"].makes
-        assert candidate is not None and output is not None  # only the readout makes no lines
+        assert candidate is not None  # only the readout makes no lines
+        assert output is not None
         cells = memory(design, layer, candidate, states(design, layer))
         joined = skip(design, layer, output, carried(design, layer), carried(design, layer + 1))
         blocks[cells.name] = cells
@@ -67,8 +68,7 @@ def _reference(design: Design) -> Subcircuit:
 def _layer(design: Design, layer: int, blocks: dict[str, Subcircuit]) -> Subcircuit:
     prefix = f"layers_{layer}_"
     calls = [
-        _call(f"x{part}", blocks[prefix + part])
-        for part in ("candidate", "cell", "output", "skip")
+        _call(f"x{part}", blocks[prefix + part]) for part in ("candidate", "cell", "output", "skip")
     ]
     made_inside = {
         f"{name}{layer}_{unit}_{kind}"
@@ -77,9 +77,7 @@ def _layer(design: Design, layer: int, blocks: dict[str, Subcircuit]) -> Subcirc
         for kind in ("p", "n")
     }
     ports = _outer_ports(calls, made_inside)
-    groups = (
-        Group("candidates, memory, output, skip", tuple(calls)),
-    )
+    groups = (Group("candidates, memory, output, skip", tuple(calls)),)
     return Subcircuit(f"layers_{layer}", ports, groups, f"Recurrent layer {layer}.")
 
 

@@ -74,9 +74,7 @@ def _mean_lines(trace: Trace, inputs: NDArray[np.float64]) -> dict[str, float]:
 def _fixed_currents(design: Design, lines: Mapping[str, float]) -> dict[str, float]:
     """Currents of the devices that a bias sets: bias mirrors, hold and feedback of the cells."""
     fixed = {
-        row.instance: row.bias_current_a
-        for row in design.rows
-        if row.bias_current_a is not None
+        row.instance: row.bias_current_a for row in design.rows if row.bias_current_a is not None
     }
     table = design.by_parameter()
     for hold in design.holds:

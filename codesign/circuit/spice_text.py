@@ -1,4 +1,4 @@
-"""Write a circuit as SPICE a designer enjoys reading: one block per subcircuit, aligned, commented."""
+"""Write a circuit as SPICE a designer enjoys reading: aligned, commented, block by block."""
 
 import re
 from collections.abc import Iterable

@@ -20,8 +20,13 @@ FLOW = "digits"
 @click.argument("run", required=False, type=click.Path(path_type=Path), default=Path("runs/demo"))
 @click.option("--clips", type=click.IntRange(min=1), help="Test clips to simulate.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes at a time.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Change one key of the flow, as in training.starts=2.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one key of the flow, as in training.starts=2.",
+)
 @click.option("--force", is_flag=True, help="Train again although RUN is finished.")
 @pdk_root_option
 def command(

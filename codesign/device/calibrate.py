@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from codesign.device.bench import ProcessPoint, cached
@@ -41,7 +42,7 @@ class Calibration:
             key = hashlib.sha256(
                 json.dumps([self.point.key(), self.point.hardware.cell, chunk]).encode()
             ).hexdigest()
-            stored = cached("cells", key, lambda chunk=chunk: self._program(chunk))
+            stored = cached("cells", key, partial(self._program, chunk))
             biases += [CellBias(**bias) for bias in stored["biases"]]
             measured += [(v[0], v[1], v[2]) for v in stored["measured"]]
             progress(len(biases))
@@ -86,5 +87,3 @@ def _mirrors(stored: dict[str, Any]) -> MirrorCalibration:
         else:
             parts[name] = Trim(**value)
     return MirrorCalibration(**parts)
-
-

@@ -129,8 +129,5 @@ def count_mapping(path: Path) -> int:
             return sum(1 for _ in csv.DictReader(file))
     except OSError as error:
         raise InputError(
-            f"Cannot read {path}: {error.strerror}; make the design with "
-            "'codesign export-netlist'."
+            f"Cannot read {path}: {error.strerror}; make the design with 'codesign export-netlist'."
         ) from error
-
-

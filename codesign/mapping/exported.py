@@ -1,13 +1,13 @@
 """The design as a folder: what ``export-netlist`` writes and ``simulate`` reads.
 
-    design/
-      mapping.csv      one row per learned parameter
-      design.json      hardware, process, device constants, counts, what cannot be represented
-      network.cir      the network; cells/*.cir the cell library it includes
-      pdk.cir          the lines that load the process models: the only machine-dependent file
-      stimulus.cir     input currents of one test clip
-      testbench.cir    supplies, strobes, what to save; run it with 'ngspice -b testbench.cir'
-      cells_layer_*.cir  hysteresis of one layer's cells, a bench that runs by hand as well
+design/
+  mapping.csv      one row per learned parameter
+  design.json      hardware, process, device constants, counts, what cannot be represented
+  network.cir      the network; cells/*.cir the cell library it includes
+  pdk.cir          the lines that load the process models: the only machine-dependent file
+  stimulus.cir     input currents of one test clip
+  testbench.cir    supplies, strobes, what to save; run it with 'ngspice -b testbench.cir'
+  cells_layer_*.cir  hysteresis of one layer's cells, a bench that runs by hand as well
 """
 
 import hashlib
@@ -71,7 +71,9 @@ def load_exported(run: Run) -> Exported:
         shape = Shape(**facts["shape"])
         made_from = facts["weights_sha256"]
     except (KeyError, TypeError, ValidationError) as error:
-        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); {_REMAKE}") from error
+        raise InputError(
+            f"{path} is damaged ({type(error).__name__}: {error}); {_REMAKE}"
+        ) from error
     if made_from != weights_sha256(run):
         raise InputError(
             f"{path} was made from other weights than {run.weights_file.name} holds now; {_REMAKE}"

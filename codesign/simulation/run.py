@@ -244,5 +244,3 @@ def _write(folder: Path, comparison: Comparison, figures: dict[str, Any]) -> Non
     work = folder / "work"
     if not any(work.iterdir()):
         work.rmdir()
-
-

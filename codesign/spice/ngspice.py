@@ -128,7 +128,9 @@ def _line_of(log: str, match: re.Match[str]) -> str:
     return log[start : end if end >= 0 else None].strip()
 
 
-def run_text(program: Path, deck: str, timeout_s: float = 600.0, output: str = "out.raw") -> Outcome:
+def run_text(
+    program: Path, deck: str, timeout_s: float = 600.0, output: str = "out.raw"
+) -> Outcome:
     """Run a deck given as text in a temporary folder; it must write ``output``."""
     with tempfile.TemporaryDirectory(prefix="codesign-") as name:
         folder = Path(name)

@@ -98,7 +98,9 @@ def _read_plot(data: bytes, position: int, path: Path) -> tuple[Plot, int]:
     try:
         columns, points = int(header["No. Variables"]), int(header["No. Points"])
     except (KeyError, ValueError) as error:
-        raise RawFileError(f"{path}: the header lacks its numbers of variables or points") from error
+        raise RawFileError(
+            f"{path}: the header lacks its numbers of variables or points"
+        ) from error
     if columns != len(variables):
         raise RawFileError(f"{path}: {columns} variables announced, {len(variables)} named")
     is_complex = "complex" in header.get("Flags", "")
@@ -133,7 +135,7 @@ def _read_ascii(
     data: bytes, position: int, shape: tuple[int, int], is_complex: bool, path: Path
 ) -> tuple[NDArray[np.float64] | NDArray[np.complex128], int]:
     points, columns = shape
-    values = np.empty(shape, np.complex128 if is_complex else np.float64)
+    values = np.empty(shape, np.complex128)
     for point in range(points):
         for column in range(columns):
             line, position = _next_line(data, position, path)
@@ -147,8 +149,8 @@ def _read_ascii(
                 number = complex(float(real), float(imaginary or 0))
             except (ValueError, IndexError) as error:
                 raise RawFileError(f"{path}: cannot read the value {line!r}") from error
-            values[point, column] = number if is_complex else number.real
-    return values, position
+            values[point, column] = number
+    return (values if is_complex else values.real.copy()), position
 
 
 def _next_line(data: bytes, position: int, path: Path) -> tuple[str, int]:

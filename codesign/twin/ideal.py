@@ -28,9 +28,7 @@ class TwinTrace:
     margin_units: float
 
 
-def ideal_twin(
-    parameters: Mapping[str, Array], inputs: Array, rule: Decision
-) -> list[TwinTrace]:
+def ideal_twin(parameters: Mapping[str, Array], inputs: Array, rule: Decision) -> list[TwinTrace]:
     """Evaluate clips ``inputs`` (clips, frames, channels) in units."""
     tensors = {key: torch.from_numpy(np.asarray(value)) for key, value in parameters.items()}
     with torch.no_grad():
