@@ -5,16 +5,13 @@ from pathlib import Path
 
 import click
 
+from codesign.cli.options import pdk_root_option
 from codesign.doctor.machine import Finding, examine
 from codesign.errors import EnvironmentMissing
 
 
 @click.command("doctor")
-@click.option(
-    "--pdk-root",
-    type=click.Path(path_type=Path),
-    help="Where PDKs are installed (as PDK_ROOT in the open_pdks layout).",
-)
+@pdk_root_option
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(pdk_root: Path | None, as_json: bool) -> None:
     """Say what was searched for and found, and how to fix what is missing.

@@ -5,15 +5,10 @@ from pathlib import Path
 
 import click
 
+from codesign.cli.options import pdk_root_option
 from codesign.doctor.models import SWITCH_M, UNIT_L_M, UNIT_W_M, UNITS, check_models
 from codesign.pdk import Pdk, adapter_names, find_pdk, load_adapter, search_pdk
 from codesign.spice.ngspice import find_ngspice
-
-_root_option = click.option(
-    "--pdk-root",
-    type=click.Path(path_type=Path),
-    help="Where PDKs are installed (as PDK_ROOT in the open_pdks layout).",
-)
 
 
 @click.group("pdk")
@@ -26,7 +21,7 @@ def command() -> None:
 
 
 @command.command("list")
-@_root_option
+@pdk_root_option
 def list_pdks(pdk_root: Path | None) -> None:
     """Every known process, and where its models were found."""
     for name in adapter_names():
@@ -41,7 +36,7 @@ def list_pdks(pdk_root: Path | None) -> None:
 
 @command.command("show")
 @click.argument("name")
-@_root_option
+@pdk_root_option
 def show(name: str, pdk_root: Path | None) -> None:
     """What the product knows about the process NAME."""
     pdk = find_pdk(name, pdk_root)
@@ -54,7 +49,7 @@ def show(name: str, pdk_root: Path | None) -> None:
 
 @command.command("check")
 @click.argument("name")
-@_root_option
+@pdk_root_option
 @click.option("--corner", "corners", multiple=True, help="Only this corner; may be repeated.")
 def check(name: str, pdk_root: Path | None, corners: tuple[str, ...]) -> None:
     """Load the models of NAME in ngspice and measure one NMOS and one PMOS at each corner."""
