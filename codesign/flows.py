@@ -65,7 +65,11 @@ class SpeechCommandsTask(Section):
         default=1.5, ge=1, le=4, description="largest input current; the 99th percentile is 1"
     )
     augment_copies: int = Field(
-        default=4, ge=0, le=64, description="shifted, scaled, noisy copies of each training clip"
+        default=4,
+        ge=0,
+        le=64,
+        description="altered copies of each training clip of the larger class; the smaller class "
+        "gets as many as make the two equal",
     )
 
     @model_validator(mode="after")

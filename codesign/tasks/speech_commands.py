@@ -36,7 +36,7 @@ from codesign.tasks.speech_folder import (
     scan_folder,
 )
 
-_CACHE_VERSION = 1  # raise it when the same settings give other features
+_CACHE_VERSION = 2  # raise it when the same settings give other features
 _CHUNK = 256  # clips in memory as sound at a time
 _SILENCE_SEED = 20170405  # fixed: another flow seed must not change the test set
 _SILENCE_DB = (-70.0, -30.0)  # rms of silence made from noise, full scale = 0
@@ -62,8 +62,10 @@ def load_speech_commands(task: SpeechCommandsTask, data_dir: Path, seed: int) ->
     """The keyword (class 1) against the other words (class 0) as input currents.
 
     Inputs are [N, frames, n_mfcc] in units. The training split holds every clip and, after
-    them, ``augment_copies`` altered copies of each, drawn from ``seed``. Validation and test
-    alternate between the classes as long as both last, so any first K clips are balanced.
+    them, altered copies drawn from ``seed``: ``augment_copies`` of each clip of the larger
+    class, and of the smaller class as many as make the two equal. Validation and test are left
+    as they are; they alternate between the classes as long as both last, so that any first K
+    clips are balanced.
 
     Raises InputError for a folder that is missing, empty or lacks a word, for a clip that
     cannot be used (see ``read_clip``), and for a split without clips of a class.
@@ -74,8 +76,10 @@ def load_speech_commands(task: SpeechCommandsTask, data_dir: Path, seed: int) ->
     key = _cache_key(task, settings, folder, items, seed)
     coefficients = cached_features(key, lambda: _compute(task, settings, folder, items, seed))
     scale = fit_normalisation(coefficients["train"][: len(items["train"])], task.max_input_units)
+    copies = {name: _copies(items[name], task) if name == "train" else [] for name in SPLITS}
     splits = {
-        name: _split(scale.units(coefficients[name]), items[name], task.keyword) for name in SPLITS
+        name: _split(scale.units(coefficients[name]), items[name], copies[name], task.keyword)
+        for name in SPLITS
     }
     return TaskData(
         train=splits["train"],
@@ -166,28 +170,37 @@ def _compute(
     """MFCC of every split [N, frames, n_mfcc]; train's copies follow its clips."""
     noise = tuple(read_clip(path, settings.sample_rate_hz) for path in folder.noise)
     heard = tuple(_part(recording, "train") for recording in noise)
-    copies = {"train": task.augment_copies}
     arrays: Arrays = {}
     for split in SPLITS:
-        blocks: list[list[NDArray[np.float32]]] = [[] for _ in range(1 + copies.get(split, 0))]
+        copies = _copies(items[split], task) if split == "train" else []
+        plain, altered = [], []
         for start in range(0, len(items[split]), _CHUNK):
             chunk = range(start, min(start + _CHUNK, len(items[split])))
             clips = [_sound(items[split][n], n, split, noise, settings) for n in chunk]
-            blocks[0].append(mfcc(np.stack(clips), settings))
-            for copy, block in enumerate(blocks[1:]):
-                altered = [
-                    augment_clip(
-                        clip,
-                        heard,
-                        settings.sample_rate_hz,
-                        # A stream per clip and copy: more copies leave the earlier ones as are.
-                        np.random.default_rng([seed, copy, n]),
-                    )
-                    for n, clip in zip(chunk, clips, strict=True)
-                ]
-                block.append(mfcc(np.stack(altered), settings))
-        arrays[split] = np.concatenate([array for block in blocks for array in block])
+            plain.append(mfcc(np.stack(clips), settings))
+            for n, clip in zip(chunk, clips, strict=True):
+                if copies and copies[n]:
+                    # A stream per clip and copy: more copies leave the earlier ones as they are.
+                    streams = [np.random.default_rng([seed, n, copy]) for copy in range(copies[n])]
+                    sounds = [
+                        augment_clip(clip, heard, settings.sample_rate_hz, rng) for rng in streams
+                    ]
+                    altered.append(mfcc(np.stack(sounds), settings))
+        arrays[split] = np.concatenate(plain + altered)
     return arrays
+
+
+def _copies(items: list[_Item], task: SpeechCommandsTask) -> list[int]:
+    """Altered copies of each training clip, such that both classes end up equally large."""
+    sizes = Counter(item.word == task.keyword for item in items)
+    total = max(sizes.values()) * (1 + task.augment_copies)
+    copies, seen = [], Counter[bool]()
+    for item in items:
+        kind = item.word == task.keyword
+        whole, rest = divmod(total - sizes[kind], sizes[kind])
+        copies.append(whole + (seen[kind] < rest))
+        seen[kind] += 1
+    return copies
 
 
 def _sound(
@@ -212,13 +225,18 @@ def _part(recording: Samples, split: SplitName) -> Samples:
     return recording[low : max(high, low + 1)]
 
 
-def _split(inputs: NDArray[np.float32], items: list[_Item], keyword: str) -> Split:
-    """A split from inputs [copies * N, ...] of N items."""
-    copies = len(inputs) // len(items)
-    labels = np.array([item.word == keyword for item in items], np.int64)
-    names = [item.name for item in items]
-    ids = names + [f"{name}#{copy}" for copy in range(1, copies) for name in names]
-    return Split(torch.from_numpy(inputs), torch.from_numpy(np.tile(labels, copies)), tuple(ids))
+def _split(
+    inputs: NDArray[np.float32], items: list[_Item], copies: list[int], keyword: str
+) -> Split:
+    """A split from inputs: one row per item, then one per altered copy in the items' order."""
+    heard = [(item, item.name) for item in items]
+    heard += [
+        (item, f"{item.name}#{copy}")
+        for item, count in zip(items, copies, strict=False)
+        for copy in range(1, count + 1)
+    ]
+    labels = torch.tensor([int(item.word == keyword) for item, _ in heard])
+    return Split(torch.from_numpy(inputs), labels, tuple(name for _, name in heard))
 
 
 def _shared_speakers(items: dict[SplitName, list[_Item]]) -> int:

@@ -46,7 +46,8 @@ def refusal(task: SpeechCommandsTask, where: Path | None) -> str:
 def test_shapes_labels_and_copies(data: Path) -> None:
     task = load_task(TASK, data, 0)
     assert task.class_names == ("other", "yes")
-    assert task.train.inputs.shape == (9 * 3, 101, 13)
+    assert task.train.inputs.shape == (2 * 6 * 3, 101, 13)
+    assert int(task.train.labels.sum()) == 6 * 3, "both classes are equally large"
     assert task.validation.inputs.shape == task.test.inputs.shape == (9, 101, 13)
     assert len(set(task.train.ids)) == len(task.train)
     for split in task.splits().values():
@@ -59,7 +60,7 @@ def test_percentiles_of_the_training_clips_are_0_and_1(data: Path) -> None:
     """Copies do not move the scale: the same chip hears the same clip in the same way."""
     few, many = load_task(with_(augment_copies=0), data, 0), load_task(TASK, data, 0)
     assert few.notes["normalisation"] == many.notes["normalisation"]
-    flat = few.train.inputs.reshape(-1, 13).numpy()
+    flat = few.train.inputs[:9].reshape(-1, 13).numpy()  # the clips, without their copies
     np.testing.assert_allclose(np.percentile(flat, 99, axis=0), 1.0, atol=1e-3)
     assert ((flat <= 0).mean(axis=0) >= 0.005).all()
 
@@ -83,6 +84,13 @@ def test_the_seed_decides_the_copies_and_nothing_else(data: Path) -> None:
     assert torch.equal(task.train.inputs[:9], other.train.inputs[:9])
     assert not torch.equal(task.train.inputs[9:], other.train.inputs[9:])
     assert torch.equal(task.test.inputs, other.test.inputs)
+
+
+def test_more_copies_keep_the_earlier_ones(data: Path) -> None:
+    few, many = load_task(with_(augment_copies=1), data, 0), load_task(TASK, data, 0)
+    rows = {name: row for row, name in enumerate(many.train.ids)}
+    for row, name in enumerate(few.train.ids):
+        assert torch.equal(few.train.inputs[row], many.train.inputs[rows[name]])
 
 
 def test_the_cache_changes_nothing(data: Path, own_cache: Path) -> None:
@@ -317,8 +325,8 @@ def test_real_recordings() -> None:
     """Counts of the subset's own manifest; speakers apart; inputs fill their range."""
     gsc = real_data()
     task = load_task(SpeechCommandsTask(augment_copies=0), gsc, 0)
-    assert [int(split.labels.sum()) for split in task.splits().values()] == [189, 38, 96]
-    assert [len(split) for split in task.splits().values()] == [1299, 294, 541]
+    assert [int(split.labels.sum()) for split in task.splits().values()] == [1110, 38, 96]
+    assert [len(split) for split in task.splits().values()] == [2220, 294, 541]
     assert task.notes["speakers_in_several_splits"] == 0
     spread = task.test.inputs.flatten(0, 1).std(dim=0)
     assert (spread > 0.1).all()
