@@ -16,7 +16,7 @@ from codesign.circuit.library import LIBRARY_FILES, library_text, read_library, 
 from codesign.circuit.network import build_network
 from codesign.circuit.power import predict_power
 from codesign.circuit.spice_text import comment, network_text
-from codesign.circuit.testbench import control, stimulus, testbench
+from codesign.circuit.testbench import control, stimulus, bench_text
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.device.calibrate import Calibration, calibrate
@@ -127,7 +127,7 @@ def _write(run: Run, model: Model, design: Design, calibration: Calibration) -> 
     )
     title = f"Test bench of {run.path.name}: one clip of {timing.frames} frames"
     files = ("pdk.cir", "network.cir", "stimulus.cir")
-    bench = testbench(design.hardware, design.shape, timing, title, files)
+    bench = bench_text(design.hardware, design.shape, timing, title, files)
     write_text(folder / "testbench.cir", bench + control("testbench.raw"))
     models = {"n": point.pdk.nmos, "p": point.pdk.pmos}
     for layer in range(model.layers):

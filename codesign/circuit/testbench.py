@@ -66,7 +66,7 @@ def stimulus(inputs_units: Sequence[Sequence[float]], timing: Timing, unit_a: fl
     return "\n".join(lines) + "\n"
 
 
-def testbench(
+def bench_text(
     hw: HardwareSection, shape: Shape, timing: Timing, title: str, includes: Iterable[str]
 ) -> str:
     """The deck around the network; ``includes`` are the files it reads, in order."""

@@ -133,7 +133,9 @@ def measure_cells(
     ngspice: Path,
     folder: Path,
 ) -> None:
-    """Measure the hysteresis of every cell and write it into the plan's folder."""
+    """Measure the hysteresis of every cell into the plan's folder, if it is not there yet."""
+    if (folder / "cells.json").is_file():
+        return
     table: list[dict[str, Any]] = []
     for layer in range(exported.shape.layers):
         outcome = run_cell_bench(exported, layer, pdk_header, ngspice)

@@ -98,7 +98,7 @@ def run_sample(job: Job) -> Ending:
 def deck(job: Job) -> str:
     """The whole deck of a sample."""
     title = f"sample {job.planned.sample}, clip {job.planned.clip_id}, seed {job.planned.seed}"
-    text = bench.testbench(job.hardware, job.shape, job.timing, title, [str(job.network_file)])
+    text = bench.bench_text(job.hardware, job.shape, job.timing, title, [str(job.network_file)])
     first, _, rest = text.partition("\n")
     stimulus = bench.stimulus(job.inputs_units.tolist(), job.timing, job.hardware.unit_current_a)
     return f"{first}\n{job.pdk_header}{rest}{stimulus}{bench.control(_RAW)}"
