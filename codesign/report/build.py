@@ -22,7 +22,7 @@ from codesign.report.sections.samples import samples_section
 from codesign.report.sections.training import training_section
 from codesign.report.sections.verdict import verdict
 from codesign.report.sections.waves import waves_section
-from codesign.report.style import palette_css, quantity
+from codesign.report.style import number, palette_css, quantity
 from codesign.runs import Run
 
 _SECTIONS = (
@@ -109,7 +109,7 @@ def _digest(script: str) -> str:
 
 def _facts(data: RunData) -> list[str]:
     """What this run is, in the order a reader asks."""
-    model, hardware = data.model, data.flow.hardware
+    model, hardware = data.model, data.hardware
     task = data.flow.task.name.replace("_", " ")
     facts = [
         f"{task}, {model.get('classes')} classes",
@@ -118,8 +118,9 @@ def _facts(data: RunData) -> list[str]:
     if data.design is None:
         return facts
     facts.append(
-        f"{hardware.pdk} {hardware.corner}, {hardware.supply_v:g}\u00a0V, "
-        f"{hardware.temperature_c:g}\u00a0°C"
+        f"{hardware['pdk']} {hardware['corner']}, {number(hardware['supply_v'], 2)}\u00a0V, "
+        f"{number(hardware['temperature_c'], 2)}\u00a0°C"
     )
-    facts.append(f"{hardware.cell} cell, unit current {quantity(hardware.unit_current_a, 'A')}")
+    unit = quantity(hardware["unit_current_a"], "A")
+    facts.append(f"{hardware['cell']} cell, unit current {unit}")
     return facts

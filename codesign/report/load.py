@@ -4,6 +4,7 @@ A stage that was not run is None. A stage that was run but lacks a file, or hold
 be read, is an InputError that names the file and the command that makes it.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ class Simulation:
     """One simulation plan: headline figures and per-sample tables.
 
     ``waves`` maps a sample to its waveform file; ``hysteresis`` is the sweep of one cell with
-    its programmed and measured values, or None where it was not recorded.
+    its programmed and measured values, or None where it was not recorded; ``cells`` holds such
+    values of every cell that was measured.
     """
 
     plan: str
@@ -63,6 +65,7 @@ class Simulation:
     states: pd.DataFrame
     logits: pd.DataFrame
     hysteresis: tuple[pd.DataFrame, dict[str, Any]] | None
+    cells: tuple[dict[str, Any], ...]
     waves: dict[int, Path]
 
     @property
@@ -84,6 +87,12 @@ class RunData:
     design: Design | None
     simulation: Simulation | None
     notices: tuple[str, ...]
+
+    @property
+    def hardware(self) -> dict[str, Any]:
+        """The hardware specification: the design's own, else what the flow asks for."""
+        made = self.design.info.get("hardware") if self.design is not None else None
+        return {**self.flow.hardware.model_dump(), **(made or {})}
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -188,12 +197,23 @@ def _design(run: Run, notices: list[str]) -> Design | None:
     if not any((run.design_dir / name).is_file() for name in names):
         notices.append(f"No design yet: '{_EXPORT} {run.path}' maps the network to devices.")
         return None
+    info = _json(run.design_dir / "design.json", "the design", _EXPORT)
+    weights = info.get("weights_sha256")
+    if weights and run.weights_file.is_file() and weights != _sha256(run.weights_file):
+        notices.append(
+            "The design was made from other weights than the run holds now, so training and "
+            f"hardware below do not belong together: '{_EXPORT} {run.path}' makes it again."
+        )
     return Design(
-        info=_json(run.design_dir / "design.json", "the design", _EXPORT),
+        info=info,
         mapping=read_table(
             run.design_dir / "mapping.csv", _MAPPING, "parameter-to-device table", _EXPORT
         ),
     )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
@@ -211,6 +231,12 @@ def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
             notices.append(f"No simulation yet: '{_SIMULATE} {run.path}' runs the transistors.")
         return None
     summary = _json(summary_file, "simulation summary", _SIMULATE)
+    settings = _optional_json(folder / "plan.json", "simulation plan")
+    if _other_circuit(run, settings):
+        notices.append(
+            "The simulation below was of another circuit than the design is now: "
+            f"'{_SIMULATE} {run.path}' simulates this one."
+        )
     samples = read_table(folder / "samples.parquet", _SAMPLES, "simulated samples", _SIMULATE)
     samples = samples.sort_values("sample", kind="stable").reset_index(drop=True)
     for flag in ("agree", "near_tie"):
@@ -221,13 +247,29 @@ def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
         plan=plan,
         folder=folder,
         summary=summary,
-        settings=_optional_json(folder / "plan.json", "simulation plan"),
+        settings=settings,
         samples=samples,
         states=_results(folder / "states.parquet", _STATES, "cell states", some_ok),
         logits=_results(folder / "logits.parquet", _LOGITS, "logits", some_ok),
         hysteresis=_hysteresis(folder),
+        cells=_cells(folder / "cells.json"),
         waves=_waves(folder, samples.loc[samples["status"] == "ok", "sample"].tolist()),
     )
+
+
+def _other_circuit(run: Run, settings: dict[str, Any]) -> bool:
+    """Whether the simulated circuit, named by its digest, is no longer the one in design/."""
+    if not settings.get("digest") or not (run.design_dir / "network.cir").is_file():
+        return False
+    # Late: these rooms import torch, which a report of a trained run can do without.
+    from codesign.mapping.exported import load_exported
+    from codesign.simulation.plan import design_digest
+
+    try:
+        exported = load_exported(run)
+    except InputError:  # a design of other weights, which has its own notice
+        return False
+    return design_digest(exported) != str(settings["digest"])
 
 
 def _results(path: Path, columns: str, what: str, needed: bool) -> pd.DataFrame:
@@ -247,6 +289,18 @@ def _hysteresis(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         read_table(table, _HYSTERESIS, "hysteresis sweep", _SIMULATE),
         _json(info, "hysteresis thresholds", _SIMULATE),
     )
+
+
+def _cells(path: Path) -> tuple[dict[str, Any], ...]:
+    if not path.is_file():
+        return ()
+    value = _clean(read_json(path, "measured cells"))
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise InputError(
+            f"{path} (measured cells) should hold a list of cells. Make it again with "
+            f"'{_SIMULATE}'."
+        )
+    return tuple(value)
 
 
 def _optional_json(path: Path, what: str) -> dict[str, Any]:

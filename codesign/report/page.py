@@ -102,7 +102,7 @@ class Table:
             max([len(column.title), *(len(row[n].text) for row in self.rows)]) + 3
             for n, column in enumerate(self.columns)
         )
-        return not self.folded and widest <= 66 and len(self.rows) <= 26
+        return not self.rows or (not self.folded and widest <= 66 and len(self.rows) <= 26)
 
 
 @dataclass(frozen=True)

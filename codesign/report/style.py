@@ -161,12 +161,10 @@ def percent(fraction: Any, decimals: int = 1) -> str:
     return f"{text}{NBSP}%".replace("-", "−")
 
 
-def signed(value: Any, digits: int = 2) -> str:
-    """A number with its sign written, minus as a real minus."""
-    if not is_number(value):
-        return MISSING
-    text = number(value, digits)
-    return text if float(value) < 0 or float(value) == 0 else f"+{text}"
+def signed(value: Any, decimals: int = 1) -> str:
+    """A number with its sign written, minus as a real minus; zero has none."""
+    text = fixed(value, decimals)
+    return f"+{text}" if is_number(value) and float(value) > 0 else text
 
 
 def axis_scale(values: Sequence[float], unit: str) -> tuple[float, str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from codesign.circuit.timing import SAMPLE, Timing
 from codesign.errors import InputError
 from codesign.report.load import RunData, Simulation, read_table
 from codesign.report.style import is_number
@@ -143,15 +144,27 @@ def embed(data: RunData, sim: Simulation, thresholds: Thresholds) -> dict[str, A
         clips.append(packed)
     first = read_clip(sim, order[0])
     return {
-        "unit_a": float(summary.get("unit_current_a") or data.flow.hardware.unit_current_a),
-        "frame_s": float(summary.get("frame_s") or data.flow.hardware.frame_s),
+        "unit_a": float(summary.get("unit_current_a") or data.hardware["unit_current_a"]),
+        "frame_s": float(summary.get("frame_s") or data.hardware["frame_s"]),
         "frames": frames,
+        "sample_at": SAMPLE,
+        "strobes": strobes(data),
         "classes": list(data.class_names),
         "thresholds": {f"{layer}.{unit}": pair for (layer, unit), pair in thresholds.items()},
         "start": list(default_unit(first)),
         "clips": clips,
         "available": len(order),
     }
+
+
+def strobes(data: RunData) -> list[list[float]]:
+    """Per layer, the part of the frame in which a strobed cell looks; empty for others."""
+    hardware = data.hardware
+    if hardware.get("cell") != "strobed":
+        return []
+    layers = int(data.model.get("layers") or 0)
+    timing = Timing(hardware["frame_s"], hardware["edge_s"], 1, layers)
+    return [list(timing.window(layer)) for layer in range(layers)]
 
 
 def _pack(clip: Clip, frames: int, bins: int, data: RunData) -> dict[str, Any]:
@@ -175,6 +188,8 @@ def _pack(clip: Clip, frames: int, bins: int, data: RunData) -> dict[str, Any]:
         f"{layer}.{unit}": {
             "c": _rounded(part["twin_candidate_units"]),
             "h": _rounded(part["twin_state_units"]),
+            "cc": _rounded(part["chip_candidate_units"]),
+            "ch": _rounded(part["chip_state_units"]),
             "wrong": {
                 int(frame): str(cause) if isinstance(cause, str) else "unexplained"
                 for frame, cause, agree in zip(
@@ -186,10 +201,13 @@ def _pack(clip: Clip, frames: int, bins: int, data: RunData) -> dict[str, Any]:
         for layer, unit in shown
         for part in [_of(clip.states, layer, unit)]
     }
-    logits = [
-        _rounded(part.sort_values("frame")["twin_logit_units"])
-        for _, part in clip.logits.groupby("class_index", sort=True)
-    ]
+    logits, sampled = (
+        [
+            _rounded(part.sort_values("frame")[f"{kind}_logit_units"])
+            for _, part in clip.logits.groupby("class_index", sort=True)
+        ]
+        for kind in ("twin", "chip")
+    )
     row = clip.row
     return {
         "sample": clip.sample,
@@ -205,6 +223,7 @@ def _pack(clip: Clip, frames: int, bins: int, data: RunData) -> dict[str, Any]:
         "traces": traces,
         "cells": twin,
         "logits": logits,
+        "sampled": sampled,
     }
 
 

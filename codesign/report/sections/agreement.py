@@ -22,10 +22,10 @@ from codesign.report.thresholds import cell_thresholds, distances
 from codesign.report.waves import Floats
 
 CAUSES = {
-    "threshold": "candidate too close to a threshold",
-    "glitch": "excursion inside the frame was latched",
-    "inherited": "an earlier frame or layer already differed",
-    "settling": "the candidate had not settled",
+    "threshold": "the twin's candidate is within 0.05 units of a threshold",
+    "settling": "the sampled candidate is on the other side of a threshold",
+    "glitch": "the sampled candidate is right; the cell switched inside the frame",
+    "inherited": "its own previous state, or a layer below, already differs",
 }
 
 
@@ -70,10 +70,10 @@ def _scatter(
         values = values[np.isfinite(values)]
         top, low = 1.04 * max([1e-3, *values]), 1.04 * min([0.0, *values])
         upper.plot([low, top], [low, top], color=light("twin"), linewidth=3.5, alpha=0.45)
-        dots(upper, *_thinned(x, y, (top - low, top - low)), "chip", 2.6)
+        dots(upper, *_thinned(x, y, (top - low, top - low)), "chip", 3.0)
         bound = max([1e-3, *(1.15 * np.abs(error[np.isfinite(error)]))])
         lower.axhline(0, color=light("twin"), linewidth=3.5, alpha=0.45)
-        dots(lower, *_thinned(x, error, (top - low, 5 * bound)), "chip", 2.6)
+        dots(lower, *_thinned(x, error, (top - low, 5 * bound)), "chip", 3.0)
         upper.set(ylabel=f"transistors' {what} (units)", xlim=(low, top), ylim=(low, top))
         lower.set(
             xlabel=f"twin's {what} (units)", ylabel="difference (units)", ylim=(-bound, bound)
@@ -100,11 +100,18 @@ def _candidates(states: pd.DataFrame) -> Any:
 
 def _candidate_caption(sim: Simulation) -> str:
     s = sim.summary
-    return (
+    rms, most = "candidate_error_rms_units", "candidate_error_max_units"
+    text = (
         f"Candidates, {count(len(sim.states))} (unit, frame) pairs. Error: "
-        f"{number(s.get('candidate_error_rms_units'), 2)} units rms, "
-        f"{number(s.get('candidate_error_max_units'), 2)} at most."
+        f"{number(s.get(rms), 2)} units rms, {number(s.get(most), 2)} at most."
     )
+    same = "_same_states_below"
+    if is_number(s.get(rms + same)):
+        text += (
+            f" Where the states of the layers below agree: {number(s[rms + same], 2)} rms, "
+            f"{number(s.get(most + same), 2)} at most."
+        )
+    return text
 
 
 def _logits(logits: pd.DataFrame) -> Any:

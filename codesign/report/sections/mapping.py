@@ -11,6 +11,8 @@ from codesign.report.page import Cell, Figure, Section, Table, columns, figure, 
 from codesign.report.style import BLOCKS, area, count, is_number, light, number, percent, quantity
 from codesign.report.svg import HALF, drawing, new_figure, plain, render
 
+_COUNTED = ("transistors", "unit_devices", "capacitors")
+
 
 def mapping_section(data: RunData) -> Section | None:
     """None before the network was mapped."""
@@ -30,7 +32,7 @@ def mapping_section(data: RunData) -> Section | None:
                 f"parameters other than zero; at most {worst} off.",
             )
         )
-    predicted = design.info.get("predicted_power_w")
+    predicted = (design.info.get("predicted_power_w") or {}).get("total")
     guess = f" Predicted power: {quantity(predicted, 'W')}." if is_number(predicted) else ""
     missing = (
         f"{count(len(lost))} cannot be represented exactly as learned, listed by name"
@@ -44,7 +46,7 @@ def mapping_section(data: RunData) -> Section | None:
         lead=f"{count(learned)} learned parameters have {count(len(mapping))} rows in the "
         f"mapping table; {missing}.{guess}",
         figures=tuple(figures),
-        tables=(_groups(mapping), _blocks(design), _lost(lost), _rows(mapping)),
+        tables=(_groups(mapping), _blocks(design), _lost(design, lost), _rows(mapping)),
     )
 
 
@@ -123,36 +125,42 @@ def _groups(mapping: pd.DataFrame) -> Table:
 
 
 def _blocks(design: Design) -> Table:
-    counts = design.info.get("counts") or {}
-    areas = design.info.get("area_m2") or {}
-    transistors = counts.get("transistors")
-    per_block = transistors if isinstance(transistors, dict) else {}
-    numbers = {key: value for key, value in areas.items() if is_number(value) and key != "total"}
-    total_area = sum(numbers.values())
-    names = [*numbers, *(key for key in per_block if key not in numbers and key != "total")]
+    blocks = {
+        str(name): block
+        for name, block in (design.info.get("blocks") or {}).items()
+        if isinstance(block, dict)
+    }
+    areas = {name: block.get("gate_area_m2") or 0.0 for name, block in blocks.items()}
     rows = [
         (
             text(BLOCKS.get(name, name.replace("_", " "))),
-            figure(per_block.get(name), count(per_block.get(name))),
-            figure(numbers.get(name), area(numbers.get(name))),
-            share_cell(numbers.get(name, 0.0), total_area, 1),
+            *(figure(block.get(key), count(block.get(key))) for key in _COUNTED),
+            figure(areas[name], area(areas[name])),
+            share_cell(areas[name], sum(areas.values()), 1),
         )
-        for name in names
+        for name, block in blocks.items()
     ]
-    total = sum(v for k, v in per_block.items() if is_number(v) and k != "total") or transistors
-    rows.append((text("All"), figure(total, count(total)), figure(total_area, area(total_area)),
-                 Cell("", "")))  # fmt: skip
-    capacitors = counts.get("capacitors")
-    more = f" Capacitors: {count(capacitors)}." if is_number(capacitors) else ""
+    if rows:
+        totals = [sum(block.get(key) or 0 for block in blocks.values()) for key in _COUNTED]
+        whole = sum(areas.values())
+        everything = (figure(total, count(total)) for total in totals)
+        rows.append((text("All"), *everything, figure(whole, area(whole)), Cell("", "")))
     return Table(
-        "Transistors and gate area by block",
-        columns("Block | #Transistors | #Area | #Share of area"),
+        "Devices and gate area by block",
+        columns("Block | #Transistors | #Unit devices | #Capacitors | #Gate area | #Share"),
         tuple(rows),
-        note=f"Area of the devices alone, without wiring.{more}",
+        note="Unit devices in parallel count as one transistor. Gates alone, without wiring.",
+        empty="Not recorded.",
     )
 
 
-def _lost(lost: list[Any]) -> Table:
+def _lost(design: Design, lost: list[Any]) -> Table:
+    effect = design.info.get("unrepresentable_effect") or {}
+    software, realised = (effect.get(f"accuracy_{key}") for key in ("software", "realised"))
+    note = (
+        f"Accuracy of the software twin on the test clips: {percent(software)} as learned, "
+        f"{percent(realised)} as realised."
+    )
     return Table(
         f"Not representable as learned: {len(lost)}",
         columns("Parameter | #Learned | #Realised | Reason"),
@@ -164,6 +172,7 @@ def _lost(lost: list[Any]) -> Table:
             for item in lost
             if isinstance(item, dict)
         ),
+        note=note if is_number(realised) else "",
         empty="Every learned parameter is represented.",
     )  # fmt: skip
 

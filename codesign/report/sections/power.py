@@ -10,6 +10,9 @@ from codesign.report.style import BLOCKS, axis_scale, count, is_number, light, q
 from codesign.report.svg import HALF, NARROW, WIDE, drawing, new_figure, plain, render
 from codesign.report.waves import Clip, bin_means, clip_order, read_clip
 
+# From the bottom: what changes least first, so that the others can be read.
+STACK = ("bias", "cells", "feedforward")
+
 PUBLISHED_NOTE = (
     "Both: schematic level, core only, no bias generator, no front end. They differ in task, "
     "process and network, so compare orders of magnitude, not digits."
@@ -38,7 +41,7 @@ def power_section(data: RunData) -> Section | None:
         f"{quantity(summary.get('energy_per_clip_j'), 'J')} per clip of "
         f"{count(summary.get('frames'))} frames.",
         figures=tuple(figures),
-        beside=_split_table(sim),
+        beside=_split_table(data, sim),
         tables=(_published_table(data, sim),),
     )
 
@@ -73,8 +76,7 @@ def _stack(binned: Any, means: dict[str, float], size: tuple[float, float], name
         total = np.sum([values for _, values in binned.values()], axis=0)
         factor, unit = axis_scale(total.tolist(), "W")
         base = np.zeros_like(total)
-        # The smallest blocks lie at the bottom, where their thickness can be read.
-        for block in sorted(binned, key=lambda b: means[b]):
+        for block in (name for name in STACK if name in binned):
             centre, values = binned[block]
             top = base + values
             ax.fill_between(
@@ -107,7 +109,7 @@ def _per_clip(sim: Simulation) -> Any:
         fig = new_figure((HALF[0], 260))
         ax = fig.subplots()
         base = np.zeros(len(ok))
-        for block in ("bias", "cells", "feedforward"):
+        for block in STACK:
             values = ok[f"mean_power_{block}_w"].fillna(0).to_numpy(float) * factor
             ax.bar(range(len(ok)), values, bottom=base, color=light(block), width=0.82, alpha=0.85)
             base = base + values
@@ -126,25 +128,33 @@ def _per_clip_caption(sim: Simulation) -> str:
     )
 
 
-def _split_table(sim: Simulation) -> Table:
+def _split_table(data: RunData, sim: Simulation) -> Table:
     ok = sim.ok
+    predicted = data.design.info.get("predicted_power_w") if data.design is not None else None
+    predicted = predicted if isinstance(predicted, dict) else {}
     total = float(ok["mean_power_w"].mean())
     rows = []
     for key, label in [*((f"mean_power_{b}_w", name) for b, name in BLOCKS.items()),
                        ("mean_power_w", "All")]:  # fmt: skip
         values = ok[key]
+        guess = predicted.get("total" if key == "mean_power_w" else key.split("_")[2])
         mean = float(values.mean())
-        share = share_cell(mean, total, 1) if is_number(mean) and total > 0 else Cell("–", "")
+        share = (
+            share_cell(mean, total, 1, bar=False)
+            if is_number(mean) and total > 0
+            else Cell("–", "")
+        )
         rows.append(
             (
                 text(label), figure(mean, quantity(mean, "W")), share,
+                figure(guess, quantity(guess, "W")),
                 figure(values.min(), quantity(values.min(), "W")),
                 figure(values.max(), quantity(values.max(), "W")),
             )
         )  # fmt: skip
     return Table(
         f"Mean power by block, over {len(ok)} clips",
-        columns("Block | #Mean | #Share | #Lowest clip | #Highest clip"),
+        columns("Block | #Mean | #Share | #Predicted | #Lowest | #Highest"),
         tuple(rows),
     )
 

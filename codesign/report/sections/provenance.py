@@ -15,7 +15,11 @@ def provenance_section(data: RunData) -> Section:
         tables.append(_table("Process models", data.design.info.get("pdk") or {}))
     if data.simulation is not None:
         plan = f"Simulation plan '{data.simulation.plan}'"
-        tables.append(_table(plan, data.simulation.settings))
+        settings = data.simulation.settings
+        samples = settings.get("samples")
+        if isinstance(samples, list):  # each of them is in the table of samples
+            settings = {**settings, "samples": len(samples)}
+        tables.append(_table(plan, settings))
         tables.append(_table("Every figure of summary.json", data.simulation.summary))
     tables.append(_table("The flow, resolved", data.flow.model_dump(mode="json")))
     made = str(data.provenance.get("time_utc") or MISSING)

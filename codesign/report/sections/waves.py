@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from codesign.circuit.timing import SAMPLE
 from codesign.report.load import RunData
 from codesign.report.page import Figure, Section
 from codesign.report.style import class_color, is_number, light, prefix
@@ -44,7 +45,8 @@ def waves_section(data: RunData) -> Section | None:
         key="waves",
         title="Transistors over twin",
         lead="Thin lines are currents of the transistor circuit; the broad pale steps behind them "
-        f"are the twin's value in each frame. {which}.",
+        "are the twin's value in each frame. The two are compared at the dots, "
+        f"{100 * SAMPLE:.0f} % into each frame. {which}.",
         figures=(
             Figure(
                 views["wide"],
@@ -62,10 +64,10 @@ def _static(
     size: tuple[float, float], name: str,
 ) -> Any:  # fmt: skip
     """The default view, for readers without scripts."""
-    hardware = data.flow.hardware
+    hardware = data.hardware
     summary = data.simulation.summary if data.simulation else {}
-    unit_a = float(summary.get("unit_current_a") or hardware.unit_current_a)
-    frame_s = float(summary.get("frame_s") or hardware.frame_s)
+    unit_a = float(summary.get("unit_current_a") or hardware["unit_current_a"])
+    frame_s = float(summary.get("frame_s") or hardware["frame_s"])
     factor, letter = prefix(unit_a)
     to_axis = unit_a * factor
     frames = int(clip.states["frame"].max()) + 1
@@ -86,21 +88,31 @@ def _static(
         ax.stairs(levels, edges[: len(levels) + 1], baseline=None, color=light(role),
                   linewidth=4.5, alpha=0.4)  # fmt: skip
 
+    def sampled(ax: Axes, values: Any, role: str) -> None:
+        levels = np.asarray(values, dtype=float) * to_axis
+        instants = (np.arange(len(levels)) + SAMPLE) * frame_s * 1e3
+        # Twenty frames can be told apart in a still picture; a hundred cannot.
+        if len(levels) <= 20:
+            ax.plot(instants, levels, "o", color=light(role), markersize=4, clip_on=False)
+
     where = f"l{at[0]}.u{at[1]}_a"
     with drawing():
         fig = new_figure(size)
         axes = fig.subplots(3, 1, sharex=True, height_ratios=(1.15, 0.8, 1.15))
         steps(axes[0], cell["twin_candidate_units"], "twin")
         trace(axes[0], f"candidate.{where}", "chip")
+        sampled(axes[0], cell["chip_candidate_units"], "chip")
         for level in thresholds.get(at, ()):
             axes[0].axhline(level * to_axis, color=light("muted"), linestyle=(0, (4, 3)), lw=1)
         steps(axes[1], cell["twin_state_units"], "twin")
         trace(axes[1], f"state.{where}", "chip")
+        sampled(axes[1], cell["chip_state_units"], "chip")
         for index, class_name in enumerate(data.class_names[:8]):
             trace(axes[2], f"logit.c{index}_a", class_color(index), plain(class_name, 16))
             part = clip.logits[clip.logits["class_index"] == index].sort_values("frame")
             if len(part):
                 steps(axes[2], part["twin_logit_units"], class_color(index))
+                sampled(axes[2], part["chip_logit_units"], class_color(index))
         titles = (f"Candidate, layer {at[0]} unit {at[1]}", "State", "Logits")
         for ax, title in zip(axes, titles, strict=True):
             ax.set_title(title)

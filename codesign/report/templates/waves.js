@@ -68,7 +68,7 @@
     if (values.length !== 2 * clip.bins) return values[whole];
     return values[2 * whole + (bin - whole > 0.5 ? 1 : 0)];
   };
-  const cell = () => view.clip.cells[`${view.layer}.${view.unit}`] || { c: [], h: [], wrong: {} };
+  const cell = () => view.clip.cells[`${view.layer}.${view.unit}`] || { c: [], h: [], cc: [], ch: [], wrong: {} };
   const classStyle = (n) => ({ color: `var(--class${n % 8})`, dash: n < 8 ? "" : "7 3" });
   const amperes = (values) => values.map((v) => (v === null ? null : v * data.unit_a));
 
@@ -80,6 +80,8 @@
         lines: [{ label: "transistors", values: trace(view.clip, `candidate.${name}`),
           color: "var(--chip)" }],
         steps: [{ label: "twin", values: amperes(cell().c), color: "var(--twin)" }],
+        dots: [{ values: amperes(cell().cc), color: "var(--chip)" }],
+        strobe: data.strobes[view.layer],
         levels: (data.thresholds[`${view.layer}.${view.unit}`] || []).map((v, n) => ({
           label: n ? "β lo" : "β hi", value: v * data.unit_a,
         })),
@@ -90,6 +92,7 @@
         lines: [{ label: "transistors", values: trace(view.clip, `state.${name}`),
           color: "var(--chip)" }],
         steps: [{ label: "twin", values: amperes(cell().h), color: "var(--twin)" }],
+        dots: [{ values: amperes(cell().ch), color: "var(--chip)" }],
         levels: [], wrong: true,
       },
       {
@@ -98,6 +101,8 @@
           values: trace(view.clip, `logit.c${n}_a`), ...classStyle(n) })),
         steps: view.clip.logits.map((values, n) => ({ label: data.classes[n],
           values: amperes(values), color: classStyle(n).color })),
+        dots: view.clip.sampled.map((values, n) => ({ values: amperes(values),
+          color: classStyle(n).color })),
       },
       {
         title: "Power, stacked by block", unit: "W", height: 105, levels: [], stack: true,
@@ -142,6 +147,7 @@
     }
     for (const line of panel.lines) line.values.forEach(see);
     for (const step of panel.steps) step.values.forEach(see);
+    for (const dots of panel.dots || []) dots.values.forEach(see);
     for (const level of panel.levels) see(level.value);
     if (!(high > low)) high = low + (data.unit_a || 1);
     return [low - 0.04 * (high - low), high + 0.1 * (high - low)];
@@ -239,6 +245,20 @@
             `stroke-width:1.6;stroke-linejoin:round;stroke-dasharray:${line.dash || "none"}` }, inside);
         }
       }
+      const dense = (width * frame) / (span[1] - span[0]) < 9;
+      for (const dots of dense ? [] : panel.dots || []) {
+        dots.values.forEach((value, n) => {
+          const time = (n + data.sample_at) * frame;
+          if (value === null || time < span[0] || time > span[1]) return;
+          make("circle", { cx: x(time).toFixed(1), cy: y(value).toFixed(1), r: 3.2,
+            style: `fill:${dots.color};stroke:var(--page);stroke-width:1` }, inside);
+        });
+      }
+      for (let n = 0; panel.strobe && !dense && n < data.frames; n++) {
+        make("rect", { x: x((n + panel.strobe[0]) * frame), y: bottom - 5, height: 5,
+          width: x(panel.strobe[1] * frame) - x(panel.strobe[0] * frame),
+          style: "fill:var(--muted);opacity:.5" }, inside);
+      }
       make("line", { x1: LEFT, x2: width - RIGHT, y1: bottom, y2: bottom,
         style: "stroke:var(--muted);stroke-width:.8" }, svg);
       top = bottom + gap;
@@ -294,6 +314,8 @@
   };
   const keys = () => {
     const entries = [["transistors", "var(--chip)", ""], ["twin", "var(--twin)", "wide"],
+      ["compared here", "var(--chip)", "dot"],
+      ...(data.strobes.length ? [["cell looks (strobe)", "var(--muted)", "box"]] : []),
       ...data.classes.map((name, n) => [`logit ${name}`, classStyle(n).color, classStyle(n).dash]),
       ...Object.entries(BLOCKS).map(([key, label]) => [label, `var(--${key})`, "box"])];
     find("[data-keys]").replaceChildren(...entries.map(([label, color, dash]) => {
@@ -304,7 +326,8 @@
         item.append(swatch);
       } else {
         const svg = make("svg", { viewBox: "0 0 24 10", "aria-hidden": "true" }, item);
-        make("line", { x1: 1, x2: 23, y1: 5, y2: 5,
+        if (dash === "dot") make("circle", { cx: 12, cy: 5, r: 3.6, style: `fill:${color}` }, svg);
+        else make("line", { x1: 1, x2: 23, y1: 5, y2: 5,
           style: dash === "wide" ? `stroke:${color};stroke-width:6;opacity:.45`
             : `stroke:${color};stroke-width:2.2;stroke-dasharray:${dash || "none"}` }, svg);
       }
