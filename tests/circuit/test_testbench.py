@@ -1,10 +1,11 @@
 """Stimuli, strobes and what is saved."""
 
 import re
+from itertools import pairwise
 
 import pytest
 
-from codesign.circuit.testbench import saved_vectors, stimulus, bench_text
+from codesign.circuit.testbench import bench_text, saved_vectors, stimulus
 from codesign.circuit.timing import SAMPLE, Timing
 from codesign.flows import HardwareSection
 from tests.designs import SMALL
@@ -29,7 +30,7 @@ def test_strobes_do_not_overlap_and_end_before_the_sample() -> None:
     for layers in (1, 2, 5):
         timing = Timing(0.01, 2e-5, 1, layers)
         windows = [timing.window(layer) for layer in range(layers)]
-        for (_, closes), (opens, _) in zip(windows, windows[1:], strict=False):
+        for (_, closes), (opens, _) in pairwise(windows):
             assert closes < opens
         assert windows[0][0] > 0.1
         assert windows[-1][1] < SAMPLE
