@@ -209,7 +209,9 @@ def _training_cards(data: RunData) -> tuple[Card, ...]:
     both = is_number(accuracy) and is_number(control)
     total = (metrics.get("parameters") or {}).get("total")
     clips = f"of {count(test.get('count'))} test clips, balanced over classes"
-    cards = [
+    starts = f"in {len(metrics.get('starts') or ())} independent starts; validation chose one"
+    rows = None if data.design is None else len(data.design.mapping)
+    return (
         Card("Test accuracy", _percent_value(accuracy), "%", clips, "reported, no target", "info"),
         Card(
             "Without memory", _percent_value(control), "%",
@@ -221,20 +223,13 @@ def _training_cards(data: RunData) -> tuple[Card, ...]:
             "points", "network minus memoryless control", "above zero",
             _judge(accuracy > control if both else None),
         ),
-        Card(
-            "Parameters learned", count(total), "", f"in {len(data.metrics.get('starts') or ())} "
-            "independent starts; validation chose one", "reported, no target", "info",
+        Card("Parameters learned", count(total), "", starts, "reported, no target", "info")
+        if rows is None
+        else Card(
+            "Parameters with a row of their own", count(rows), f"of {count(total)} learned",
+            starts, "rows = learned parameters", _judge(rows == total),
         ),
-    ]  # fmt: skip
-    if data.design is not None:
-        rows = len(data.design.mapping)
-        cards.append(
-            Card(
-                "Parameters with a row of their own", count(rows), f"of {count(total)} learned",
-                "in the mapping table", "rows = learned parameters", _judge(rows == total),
-            )
-        )  # fmt: skip
-    return tuple(cards)
+    )  # fmt: skip
 
 
 def _percent_value(value: object) -> str:
