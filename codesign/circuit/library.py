@@ -1,7 +1,7 @@
 """Read the hand-written subcircuits of ``netlists/`` into the circuit's own data.
 
 The files are plain SPICE in a small dialect: ``.subckt`` with parameters, transistors of the
-models ``nch`` and ``pch``, capacitors, calls of subcircuits, comments and ``+`` continuations.
+models of ``generic180``, capacitors, calls of subcircuits, comments and ``+`` continuations.
 Anything else is an error, so that the data and the text can never disagree silently. Networks the
 product writes are in the same dialect, with a PDK's model names.
 """
@@ -23,7 +23,7 @@ from codesign.errors import InputError
 from codesign.resources import resource_dir
 
 LIBRARY_FILES = ("mirrors.cir", "bmru_async.cir", "bmru_strobed.cir")
-NMOS, PMOS = "nch", "pch"
+NMOS, PMOS = "generic180_nmos", "generic180_pmos"
 
 _SCALES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "": 1.0}
 _NUMBER = re.compile(r"([+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?)([fpnumk]?)", re.IGNORECASE)
