@@ -9,6 +9,17 @@ from codesign.report.page import Cell, Figure, Section, Table, columns, figure, 
 from codesign.report.style import count, is_number, light, number, percent
 from codesign.report.svg import HALF, drawing, new_figure, render
 
+_MARGINS = {
+    "fraction_within_0.05_units": "candidates within 0.05 units of a threshold",
+    "near_tie_fraction": "clips whose two best logits are within 0.1 units",
+    "logit_lead_median_units": "lead of the best logit, median",
+    "logit_lead_5th_percentile_units": "lead of the best logit, 5th percentile",
+    "max_node_current_units": "largest current at a node",
+    "max_logit_units": "largest logit",
+    "mean_mirrored_current_units": "current copied by all mirrors, mean",
+    "changed_fraction": "states that change from one frame to the next",
+}
+
 
 def training_section(data: RunData) -> Section:
     """Always present: every run was trained."""
@@ -142,17 +153,18 @@ def _score(value: Any) -> Any:
 
 
 def _margin(metrics: dict[str, Any]) -> Table:
-    rows = []
-    for key, value in (metrics.get("margin") or {}).items():
-        if key.startswith("fraction_within_"):
-            limit = key.removeprefix("fraction_within_").removesuffix("_units")
-            name = f"candidates within {limit} units of a threshold"
-            rows.append((text(name), figure(value, percent(value, 2))))
-        else:
-            rows.append((text(key.replace("_", " ")), figure(value)))
     return Table(
-        "Room between candidates and thresholds, in software",
+        "Room for a circuit to err, in software",
         columns("Measure | #Value"),
-        tuple(rows),
+        tuple(
+            (text(_MARGINS.get(key, key.replace("_", " "))), _margin_cell(key, value))
+            for key, value in (metrics.get("margin") or {}).items()
+        ),
         empty="Not measured.",
     )
+
+
+def _margin_cell(key: str, value: Any) -> Cell:
+    if "fraction" in key:
+        return figure(value, percent(value, 2))
+    return figure(value, f"{number(value)} units" if key.endswith("_units") else None)
