@@ -103,14 +103,25 @@ def check_limits(hardware: HardwareSection, pdk: Pdk) -> None:
 
 
 def _write(run: Run, model: Model, design: Design, calibration: Calibration) -> Path:
-    point = calibration.point
+    """Write beside the final folder first: a design is there as a whole or not at all."""
     folder = run.design_dir
+    partial = folder.with_name(".design.partial")
     try:
+        shutil.rmtree(partial, ignore_errors=True)
+        (partial / "cells").mkdir(parents=True)
+        _fill(partial, run, model, design, calibration)
         if folder.exists():
             shutil.rmtree(folder)
-        (folder / "cells").mkdir(parents=True)
+        partial.rename(folder)
     except OSError as error:
         raise unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _fill(folder: Path, run: Run, model: Model, design: Design, calibration: Calibration) -> None:
+    point = calibration.point
     library = build_network(design)
     clips = load_test_split(run)
     first = clips.inputs[0].double().numpy()
@@ -135,9 +146,7 @@ def _write(run: Run, model: Model, design: Design, calibration: Calibration) -> 
         write_text(folder / f"cells_layer_{layer}.cir", bench + control("cells.raw"))
     write_text(folder / ".spiceinit", SPICEINIT)
     write_mapping(folder / "mapping.csv", design.rows)
-    # Last: a folder without design.json is not a design.
     write_json(folder / "design.json", _facts(run, model, design, calibration, library, clips))
-    return folder
 
 
 def _network_file(run: Run, design: Design, library: Library, pdk: Pdk) -> str:

@@ -1,6 +1,5 @@
 """Options and messages that several commands share."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +10,7 @@ from rich.console import Console
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Progress and remarks go to stderr; stdout carries the result's path alone.
-console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def run_argument(function: F) -> F:
