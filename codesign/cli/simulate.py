@@ -18,10 +18,17 @@ from codesign.simulation.sample import Ending
 @run_argument
 @click.option("--clips", type=click.IntRange(min=1), help="Test clips to simulate.")
 @click.option("--jobs", type=click.IntRange(min=1), help="ngspice processes at a time.")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True),
-              help="Seconds after which a sample is stopped and counted as failed.")
-@click.option("--min-agreement", type=click.FloatRange(0, 1),
-              help="Exit with 1 when fewer decisions than this part equal the twin's.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds after which a sample is stopped and counted as failed.",
+)
+@click.option(
+    "--min-agreement",
+    type=click.FloatRange(0, 1),
+    help="Exit with 1 when fewer decisions than this part equal the twin's.",
+)
 @click.option("--fresh", is_flag=True, help="Discard finished samples and simulate all again.")
 @pdk_root_option
 def command(
@@ -55,7 +62,7 @@ def simulate_with_progress(run: Run, options: Options) -> dict[str, Any]:
         TimeRemainingColumn(), TextColumn("{task.fields[failed]}"),
     )  # fmt: skip
     failed = 0
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("ngspice", total=None, failed="")
 
         def show(done: int, total: int, ending: Ending | None) -> None:
