@@ -9,12 +9,45 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from codesign.circuit.cellbench import candidate_vector, state_vector
+from codesign.errors import EnvironmentMissing
+from codesign.files import atomic_path, write_json
 from codesign.mapping.exported import Exported
 from codesign.mapping.names import cell_instance
 from codesign.spice.ngspice import Outcome, run_text
 from codesign.spice.rawfile import Plot
 
 _POINTS = 400
+
+
+def measure_cells(
+    exported: Exported,
+    parameters: Mapping[str, NDArray[np.float64]],
+    pdk_header: str,
+    ngspice: Path,
+    folder: Path,
+) -> None:
+    """Measure the hysteresis of every cell into the plan's folder, if it is not there yet."""
+    if (folder / "cells.json").is_file():
+        return
+    table: list[dict[str, Any]] = []
+    for layer in range(exported.shape.layers):
+        outcome = run_cell_bench(exported, layer, pdk_header, ngspice)
+        if outcome.status != "ok":
+            log = folder / "logs" / f"cells_layer_{layer}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(outcome.log, encoding="utf-8")
+            raise EnvironmentMissing(
+                f"The cells of layer {layer} could not be measured in ngspice "
+                f"({outcome.status}: {outcome.message}); its log is {log}."
+            )
+        loops = read_loops(outcome.plots[0], exported, parameters, layer)
+        table += [facts for facts, _ in loops]
+        if layer == 0:
+            facts, branches = loops[0]
+            with atomic_path(folder / "hysteresis.parquet") as path:
+                branches.to_parquet(path, index=False)
+            write_json(folder / "hysteresis.json", facts)
+    write_json(folder / "cells.json", table)
 
 
 def run_cell_bench(exported: Exported, layer: int, pdk_header: str, ngspice: Path) -> Outcome:

@@ -7,14 +7,16 @@ anywhere, in any order, and be continued later.
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codesign.circuit.testbench import TRANSIENT_OPTIONS
 from codesign.errors import InputError
 from codesign.files import read_json, write_json
 from codesign.mapping.exported import Exported
 from codesign.runs import Run
-from codesign.tasks.base import Split
+
+if TYPE_CHECKING:  # torch takes seconds to load, and workers read this module
+    from codesign.tasks.base import Split
 
 PLAN = "nominal"
 
@@ -45,7 +47,7 @@ def sample_seed(run_seed: int, sample: int) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 
-def make_plan(exported: Exported, clips: Split, count: int, run_seed: int) -> Plan:
+def make_plan(exported: Exported, clips: "Split", count: int, run_seed: int) -> Plan:
     """The first ``count`` test clips, in an order shuffled once by the run's seed.
 
     Raises InputError when there are fewer test clips than asked for.

@@ -3,10 +3,9 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,16 +17,17 @@ from codesign.analysis.agreement import Comparison, Judge, compare
 from codesign.analysis.summary import TARGETS, summarise, verdict
 from codesign.checkpoint import Model, load_model
 from codesign.circuit.timing import Timing
-from codesign.errors import EnvironmentMissing, InputError
+from codesign.errors import InputError
 from codesign.files import atomic_path, unwritable, write_json
 from codesign.mapping.design import count_mapping
 from codesign.mapping.exported import Exported, load_exported
 from codesign.pdk import Pdk, find_pdk
 from codesign.pdk.links import spice_path
 from codesign.runs import Run
-from codesign.simulation.hysteresis import read_loops, run_cell_bench
+from codesign.simulation.hysteresis import measure_cells
 from codesign.simulation.plan import Plan, existing_digest, make_plan, write_plan
 from codesign.simulation.sample import Ending, Job, read_shard, run_sample
+from codesign.simulation.workers import worker_pool
 from codesign.spice.ngspice import find_ngspice, ngspice_version
 from codesign.testset import load_test_split
 from codesign.twin.ideal import ideal_twin
@@ -96,18 +96,18 @@ def simulate(
     ]
     workers = options.jobs or settings.jobs or os.cpu_count() or 1
     parameters = model_parameters(model)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+    with worker_pool(workers) as executor:
         loops = executor.submit(
-            measure_cells, exported, parameters, pdk.header(exported.hardware.corner), ngspice,
+            measure_cells,
+            exported,
+            parameters,
+            pdk.header(exported.hardware.corner),
+            ngspice,
             folder,
-        )  # fmt: skip
-        try:
-            for done, ending in enumerate(_run_jobs(executor, jobs), start=1):
-                progress(done, len(jobs), ending)
-            loops.result()
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+        )
+        for done, ending in enumerate(_run_jobs(executor, jobs), start=1):
+            progress(done, len(jobs), ending)
+        loops.result()
     judge = Judge(exported.shape, parameters, model.decision, settings.near_tie_units)
     comparison = _compare(judge, plan, clips.inputs.double().numpy(), folder, timing)
     figures = summarise(comparison)
@@ -124,37 +124,6 @@ def model_parameters(model: Model) -> dict[str, np.ndarray[Any, np.dtype[np.floa
         key: np.asarray(value.detach().double().numpy())
         for key, value in model.network.state_dict().items()
     }
-
-
-def measure_cells(
-    exported: Exported,
-    parameters: dict[str, np.ndarray[Any, np.dtype[np.float64]]],
-    pdk_header: str,
-    ngspice: Path,
-    folder: Path,
-) -> None:
-    """Measure the hysteresis of every cell into the plan's folder, if it is not there yet."""
-    if (folder / "cells.json").is_file():
-        return
-    table: list[dict[str, Any]] = []
-    for layer in range(exported.shape.layers):
-        outcome = run_cell_bench(exported, layer, pdk_header, ngspice)
-        if outcome.status != "ok":
-            log = folder / "logs" / f"cells_layer_{layer}.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(outcome.log, encoding="utf-8")
-            raise EnvironmentMissing(
-                f"The cells of layer {layer} could not be measured in ngspice "
-                f"({outcome.status}: {outcome.message}); its log is {log}."
-            )
-        loops = read_loops(outcome.plots[0], exported, parameters, layer)
-        table += [facts for facts, _ in loops]
-        if layer == 0:
-            facts, branches = loops[0]
-            with atomic_path(folder / "hysteresis.parquet") as path:
-                branches.to_parquet(path, index=False)
-            write_json(folder / "hysteresis.json", facts)
-    write_json(folder / "cells.json", table)
 
 
 def _prepare(run: Run, plan: Plan, fresh: bool) -> Path:

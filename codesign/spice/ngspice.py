@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,6 +38,17 @@ _NO_CONVERGENCE = re.compile(
     re.IGNORECASE,
 )
 _FATAL = re.compile(r"^\s*(?:fatal |syntax )?error\b.*|^.*could not find.*$", re.IGNORECASE | re.M)
+
+
+# Simulators of this process that have not ended, each the leader of its own group.
+_running: set[int] = set()
+
+
+def kill_running() -> None:
+    """Kill every simulator this process started: for workers that are being stopped."""
+    for process in tuple(_running):
+        with suppress(ProcessLookupError):
+            os.killpg(process, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,7 @@ def run_deck(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    _running.add(process.pid)
     timed_out = False
     try:
         printed, _ = process.communicate(timeout=timeout_s)
@@ -103,6 +116,8 @@ def run_deck(
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
+    finally:
+        _running.discard(process.pid)
     wall_s = time.monotonic() - started
     log = printed.decode("utf-8", errors="replace")
     if timed_out:

@@ -206,3 +206,38 @@ def test_power_is_predicted_by_block(exported: Run) -> None:
     assert predicted["total"] == pytest.approx(
         predicted["cells"] + predicted["feedforward"] + predicted["bias"]
     )
+
+
+def test_workers_do_not_outlive_a_killed_command(exported: Run) -> None:
+    """kill -9 of the main process alone: its workers and their simulators go too."""
+    simulate_in_background = (
+        "from pathlib import Path; from codesign.runs import Run;"
+        "from codesign.simulation.run import Options, simulate\n"
+        f"if __name__ == '__main__': simulate(Run(Path({str(exported.path)!r})),"
+        "Options(clips=4, jobs=2, fresh=True))"
+    )
+    command = [sys.executable, "-c", simulate_in_background]
+    process = subprocess.Popen(command, start_new_session=True)
+    work = exported.sim_dir() / "work"
+    deadline = time.monotonic() + 120
+    while not any(work.glob("*/deck.cir")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert any(work.glob("*/deck.cir"))
+    process.kill()
+    process.wait()
+    while _members(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _members(process.pid) == []
+
+
+def _members(session: int) -> list[int]:
+    """Live processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
