@@ -225,19 +225,20 @@ def test_workers_do_not_outlive_a_killed_command(exported: Run) -> None:
     assert any(work.glob("*/deck.cir"))
     process.kill()
     process.wait()
-    while _members(process.pid) and time.monotonic() < deadline:
+    while _alive(process.pid, work) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert _members(process.pid) == []
+    assert _alive(process.pid, work) == []
 
 
-def _members(session: int) -> list[int]:
-    """Live processes of a session."""
+def _alive(session: int, work: Path) -> list[int]:
+    """Live processes of a session, and simulators (leaders of their own) at work in a folder."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
+            inside = work.resolve() in (stat.parent / "cwd").resolve().parents
         except OSError:
             continue
-        if int(fields[3]) == session and fields[0] != "Z":
+        if (int(fields[3]) == session or inside) and fields[0] != "Z":
             found.append(int(stat.parent.name))
     return found
