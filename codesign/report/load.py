@@ -16,6 +16,7 @@ import pandas as pd
 from codesign.errors import InputError
 from codesign.files import read_json
 from codesign.flows import Flow
+from codesign.report.reading import clean, read_object, read_table
 from codesign.runs import Run
 
 _SIMULATE = "codesign simulate"
@@ -96,7 +97,8 @@ class RunData:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return tuple(str(name) for name in self.metrics.get("class_names", ()))
+        names = self.metrics.get("class_names") or self.model.get("class_names") or ()
+        return tuple(str(name) for name in names)
 
     def class_name(self, index: Any) -> str:
         """Name of a class given by index (or by name, or missing)."""
@@ -119,77 +121,36 @@ def load_run(run: Run, plan: str = "nominal") -> RunData:
             f"'{plan}' is not the name of a simulation plan; use a name under {run.path}/sim."
         )
     notices: list[str] = []
+    flow = run.flow()
+    provenance = read_object(run.provenance_file, "provenance", _TRAIN)
+    model = read_object(run.model_file, "model description", _TRAIN)
+    metrics, history = _training(run, notices)
     return RunData(
         run=run,
-        flow=run.flow(),
-        provenance=_json(run.provenance_file, "provenance", _TRAIN),
-        model=_json(run.model_file, "model description", _TRAIN),
-        metrics=_json(run.metrics_file, "training metrics", _TRAIN),
-        history=read_table(run.history_file, _HISTORY, "training history", _TRAIN),
+        flow=flow,
+        provenance=provenance,
+        model=model,
+        metrics=metrics,
+        history=history,
         design=_design(run, notices),
         simulation=_simulation(run, plan, notices),
         notices=tuple(notices),
     )
 
 
-def read_table(path: Path, columns: str, what: str, command: str) -> pd.DataFrame:
-    """A parquet or CSV file with at least ``columns`` (names separated by blanks)."""
-    _require(path, what, command)
-    try:
-        if path.suffix == ".csv":
-            table = pd.read_csv(path, dtype={"index": str}, keep_default_na=True)
-        else:
-            table = pd.read_parquet(path)
-    except Exception as error:  # pyarrow and pandas raise many types for a damaged file
-        raise InputError(
-            f"{path} ({what}) cannot be read: {str(error).splitlines()[0]}. "
-            f"Make it again with '{command}'."
-        ) from error
-    missing = [name for name in columns.split() if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"{path} ({what}) has no column '{missing[0]}'. Make it again with '{command}'."
+def _training(run: Run, notices: list[str]) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Metrics and history; empty for a model that came from elsewhere and was mapped here."""
+    files = (run.metrics_file, run.history_file)
+    if run.design_dir.is_dir() and not any(path.is_file() for path in files):
+        notices.append(
+            f"The model was not trained here: {run.metrics_file.name} and "
+            f"{run.history_file.name} are missing."
         )
-    return table
-
-
-def flatten(value: Any, path: str = "") -> list[tuple[str, Any]]:
-    """Leaves of nested JSON as (dotted key, value), in file order."""
-    if isinstance(value, dict) and value:
-        return [
-            leaf
-            for key, item in value.items()
-            for leaf in flatten(item, f"{path}.{key}" if path else str(key))
-        ]
-    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-        return [leaf for n, item in enumerate(value) for leaf in flatten(item, f"{path}[{n}]")]
-    return [(path, value)]
-
-
-def _json(path: Path, what: str, command: str) -> dict[str, Any]:
-    _require(path, what, command)
-    value = _clean(read_json(path, what))
-    if not isinstance(value, dict):
-        raise InputError(
-            f"{path} ({what}) should hold a JSON object. Make it again with '{command}'."
-        )
-    return value
-
-
-def _clean(value: Any) -> Any:
-    """Lone surrogates (legal in JSON, not in UTF-8) replaced, all through."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return value
-
-
-def _require(path: Path, what: str, command: str) -> None:
-    if not path.is_file():
-        raise InputError(f"{path} ({what}) is missing; make it with '{command}'.")
+        return {}, pd.DataFrame(columns=_HISTORY.split())
+    return (
+        read_object(run.metrics_file, "training metrics", _TRAIN),
+        read_table(run.history_file, _HISTORY, "training history", _TRAIN),
+    )
 
 
 def _design(run: Run, notices: list[str]) -> Design | None:
@@ -197,7 +158,7 @@ def _design(run: Run, notices: list[str]) -> Design | None:
     if not any((run.design_dir / name).is_file() for name in names):
         notices.append(f"No design yet: '{_EXPORT} {run.path}' maps the network to devices.")
         return None
-    info = _json(run.design_dir / "design.json", "the design", _EXPORT)
+    info = read_object(run.design_dir / "design.json", "the design", _EXPORT)
     weights = info.get("weights_sha256")
     if weights and run.weights_file.is_file() and weights != _sha256(run.weights_file):
         notices.append(
@@ -227,10 +188,10 @@ def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
             )
         if folder.is_dir():
             notices.append(f"The simulation did not finish: '{_SIMULATE} {run.path}' continues it.")
-        elif not notices:
+        elif (run.design_dir / "design.json").is_file():
             notices.append(f"No simulation yet: '{_SIMULATE} {run.path}' runs the transistors.")
         return None
-    summary = _json(summary_file, "simulation summary", _SIMULATE)
+    summary = read_object(summary_file, "simulation summary", _SIMULATE)
     settings = _optional_json(folder / "plan.json", "simulation plan")
     if _other_circuit(run, settings):
         notices.append(
@@ -287,14 +248,14 @@ def _hysteresis(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         return None
     return (
         read_table(table, _HYSTERESIS, "hysteresis sweep", _SIMULATE),
-        _json(info, "hysteresis thresholds", _SIMULATE),
+        read_object(info, "hysteresis thresholds", _SIMULATE),
     )
 
 
 def _cells(path: Path) -> tuple[dict[str, Any], ...]:
     if not path.is_file():
         return ()
-    value = _clean(read_json(path, "measured cells"))
+    value = clean(read_json(path, "measured cells"))
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise InputError(
             f"{path} (measured cells) should hold a list of cells. Make it again with "
@@ -304,7 +265,7 @@ def _cells(path: Path) -> tuple[dict[str, Any], ...]:
 
 
 def _optional_json(path: Path, what: str) -> dict[str, Any]:
-    return _json(path, what, _SIMULATE) if path.is_file() else {}
+    return read_object(path, what, _SIMULATE) if path.is_file() else {}
 
 
 def _waves(folder: Path, samples: Sequence[int]) -> dict[int, Path]:

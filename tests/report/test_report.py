@@ -335,6 +335,17 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path, missing: str, maker
     assert not run.report_dir.exists()
 
 
+def test_a_model_from_elsewhere_has_a_page(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", fake=Fake(clips=2, failed=(), waves=False))
+    run.metrics_file.unlink()
+    run.history_file.unlink()
+    _, page = page_of(run)
+    ids = {element.attributes.get("id") for element in page.all("section")}
+    assert "training" not in ids
+    assert {"agreement", "confusion", "mapping"} <= ids
+    assert "was not trained here" in page.text("verdict")
+
+
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     path = run.sim_dir() / "states.parquet"

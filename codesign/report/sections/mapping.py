@@ -39,7 +39,7 @@ def mapping_section(data: RunData) -> Section | None:
         if lost
         else "every one can be represented"
     )
-    learned = (data.metrics.get("parameters") or {}).get("total")
+    learned = design.info.get("parameters_learned")
     return Section(
         key="mapping",
         title="One parameter, one element",

@@ -21,9 +21,11 @@ _MARGINS = {
 }
 
 
-def training_section(data: RunData) -> Section:
-    """Always present: every run was trained."""
+def training_section(data: RunData) -> Section | None:
+    """None for a model that was not trained here."""
     metrics = data.metrics
+    if not metrics:
+        return None
     test = metrics.get("splits", {}).get("test", {})
     plain = (metrics.get("memoryless") or {}).get("test", {})
     lead = f"{percent(test.get('balanced_accuracy'))} balanced test accuracy"
