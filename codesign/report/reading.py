@@ -18,9 +18,9 @@ def read_table(path: Path, columns: str, what: str, command: str) -> pd.DataFram
         else:
             table = pd.read_parquet(path)
     except Exception as error:  # pyarrow and pandas raise many types for a damaged file
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{path} ({what}) cannot be read: {str(error).splitlines()[0]}. "
-            f"Make it again with '{command}'."
+            f"{path} ({what}) cannot be read: {reason}. Make it again with '{command}'."
         ) from error
     missing = [name for name in columns.split() if name not in table.columns]
     if missing:
@@ -44,6 +44,7 @@ def flatten(value: Any, path: str = "") -> list[tuple[str, Any]]:
 
 
 def read_object(path: Path, what: str, command: str) -> dict[str, Any]:
+    """A JSON file that holds an object; ``command`` makes it."""
     _require(path, what, command)
     value = clean(read_json(path, what))
     if not isinstance(value, dict):
