@@ -5,16 +5,17 @@
     logits = Wy x + by
 
 Every signal but the logits is non-negative, so each is a current of the chip; 1.0 is the unit
-current. Evaluate in double precision with ``network.double()`` for the software twin.
+current. ``evaluate`` is the network as a pure function of named parameters, which may carry a
+leading dimension: many networks (starts of training, draws of a chip) in one evaluation.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
+import torch
 from torch import Tensor, nn
 
-from codesign.cells import FQBMRU, FirstQuadrantCell
-from codesign.cells.fq_bmru import DEFAULT_SHARPNESS
+from codesign.cells import DEFAULT_SHARPNESS, Cell, fq_bmru
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Trace:
     """Every node of one evaluation, in units.
 
     projection [B, T, d]; candidates, states, outputs: one [B, T, d] per layer (outputs are the
-    layer's x after the skip); logits [B, T, K].
+    layer's x after the skip); logits [B, T, K]. With parameters of many networks each has their
+    leading dimension.
     """
 
     projection: Tensor
@@ -32,65 +34,91 @@ class Trace:
     logits: Tensor
 
 
-class FirstQuadrantLayer(nn.Module):
-    """Candidate (FC + ReLU), cell, output (FC + ReLU); the skip is the network's."""
+def evaluate(
+    parameters: Mapping[str, Tensor],
+    inputs: Tensor,
+    cell: Cell = fq_bmru,
+    leak: float = 0.0,
+    sharpness: float = DEFAULT_SHARPNESS,
+    stray: Tensor | None = None,
+) -> Trace:
+    """Every node for inputs u [B, T, n_in] in units; states start at 0.
 
-    def __init__(self, state_dim: int, cell: type[FirstQuadrantCell]) -> None:
+    parameters: the names of FirstQuadrantNetwork's state_dict, all with the same leading
+    dimensions [*S] (none for one network). The defaults are the deployed equations. Training
+    sets ``leak`` (eps of the cells), ``sharpness`` (surrogate gradient, 1/units) and ``stray``
+    [*S, layers, d], a current in units added to the candidates.
+    """
+    frames = inputs.shape[-2]
+
+    def rows(vector: Tensor) -> Tensor:
+        return vector[..., None, :]
+
+    def linear(x: Tensor, name: str) -> Tensor:
+        return rows(parameters[f"{name}.bias"]) + x @ parameters[f"{name}.weight"].mT
+
+    def unfold(x: Tensor) -> Tensor:
+        return x.view(*x.shape[:-2], -1, frames, x.shape[-1])
+
+    # Clips and frames share one dimension outside the cells: one matrix product per network.
+    x = torch.relu(linear(inputs.flatten(-3, -2), "projection"))
+    projection = unfold(x)
+    candidates, states, outputs = [], [], []
+    layer = 0
+    while f"layers.{layer}.cell.beta_hi" in parameters:
+        name = f"layers.{layer}"
+        drive = linear(x, f"{name}.candidate")
+        if stray is not None:
+            drive = drive + rows(stray[..., layer, :])
+        beta_hi, width, alpha = (
+            rows(rows(parameters[f"{name}.cell.{key}"])) for key in ("beta_hi", "width", "alpha")
+        )
+        # The cell compares the drive before its ReLU: same states for beta_lo > 0, and the
+        # gradient survives where the ReLU is off.
+        state = cell(unfold(drive), beta_hi, width, alpha, leak, sharpness)
+        x = x + torch.relu(linear(state.flatten(-3, -2), f"{name}.output"))
+        candidates.append(unfold(torch.relu(drive)))
+        states.append(state)
+        outputs.append(unfold(x))
+        layer += 1
+    return Trace(projection, candidates, states, outputs, unfold(linear(x, "readout")))
+
+
+class CellParameters(nn.Module):
+    """beta_hi, width (beta_hi - beta_lo) and alpha, each [d], in units."""
+
+    def __init__(self, state_dim: int) -> None:
+        super().__init__()
+        self.beta_hi = nn.Parameter(torch.full((state_dim,), 0.7))
+        self.width = nn.Parameter(torch.full((state_dim,), 0.4))
+        self.alpha = nn.Parameter(torch.ones(state_dim))
+
+
+class FirstQuadrantLayer(nn.Module):
+    """The parameters of one layer: candidate (FC + ReLU), cell, output (FC + ReLU)."""
+
+    def __init__(self, state_dim: int) -> None:
         super().__init__()
         self.candidate = nn.Linear(state_dim, state_dim)
-        self.cell = cell(state_dim)
+        self.cell = CellParameters(state_dim)
         self.output = nn.Linear(state_dim, state_dim)
 
 
 class FirstQuadrantNetwork(nn.Module):
-    """The network of the chip; parameter names are the names of the design's devices."""
+    """The network of the chip; parameter names are the names of the design's devices.
 
-    def __init__(
-        self,
-        inputs: int,
-        state_dim: int,
-        layers: int,
-        classes: int,
-        cell: type[FirstQuadrantCell] = FQBMRU,
-    ) -> None:
+    ``network.double()`` evaluates in double precision, for the software twin.
+    """
+
+    def __init__(self, inputs: int, state_dim: int, layers: int, classes: int) -> None:
         super().__init__()
         self.projection = nn.Linear(inputs, state_dim)
-        self.layers = nn.ModuleList(FirstQuadrantLayer(state_dim, cell) for _ in range(layers))
+        self.layers = nn.ModuleList(FirstQuadrantLayer(state_dim) for _ in range(layers))
         self.readout = nn.Linear(state_dim, classes)
 
-    def forward(
-        self,
-        inputs: Tensor,
-        leak: float = 0.0,
-        sharpness: float = DEFAULT_SHARPNESS,
-        stray: Tensor | None = None,
-    ) -> Trace:
-        """Every node for inputs u [B, T, n_in] in units; states start at 0.
-
-        The defaults are the deployed equations. Training sets ``leak`` (eps of the cells),
-        ``sharpness`` (surrogate gradient, 1/units) and ``stray`` [layers, d], a current in
-        units added to the candidates.
-        """
-        projection = nn.functional.relu(self.projection(inputs))
-        x = projection
-        candidates, states, outputs = [], [], []
-        for index, layer in enumerate(self.blocks):
-            drive = layer.candidate(x)
-            if stray is not None:
-                drive = drive + stray[index]
-            # The cell compares the drive before its ReLU: same states for beta_lo > 0, and the
-            # gradient survives where the ReLU is off.
-            state = layer.cell(drive, leak, sharpness)
-            x = x + nn.functional.relu(layer.output(state))
-            candidates.append(nn.functional.relu(drive))
-            states.append(state)
-            outputs.append(x)
-        return Trace(projection, candidates, states, outputs, self.readout(x))
-
-    @property
-    def blocks(self) -> list[FirstQuadrantLayer]:
-        """The recurrent layers, first to last."""
-        return [cast(FirstQuadrantLayer, module) for module in self.layers]
+    def forward(self, inputs: Tensor) -> Trace:
+        """Every node for inputs u [B, T, n_in] in units, by the deployed equations."""
+        return evaluate(dict(self.named_parameters()), inputs)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -11,52 +11,45 @@ At eps = 0 this is the deployed cell. The set term carries no factor (1 - hold):
 would be the same, but its gradient would be wrong while holding.
 """
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Callable
+
+from torch import Tensor
 
 from codesign.cells.scan import linear_scan
 from codesign.cells.surrogate import heaviside
 
 DEFAULT_SHARPNESS = 3.0
 
-
-class FirstQuadrantCell(nn.Module):
-    """Parameters shared by the cell and its control: beta_hi, width, alpha, each [d], units."""
-
-    def __init__(self, state_dim: int) -> None:
-        super().__init__()
-        self.beta_hi = nn.Parameter(torch.full((state_dim,), 0.7))
-        self.width = nn.Parameter(torch.full((state_dim,), 0.4))
-        self.alpha = nn.Parameter(torch.ones(state_dim))
-
-    @property
-    def beta_lo(self) -> Tensor:
-        """Lower threshold [d] in units: the state falls when the candidate is below it."""
-        return self.beta_hi - self.width
+Cell = Callable[[Tensor, Tensor, Tensor, Tensor, float, float], Tensor]
+"""(candidate [..., T, d], beta_hi, width, alpha, leak, sharpness) -> states [..., T, d]."""
 
 
-class FQBMRU(FirstQuadrantCell):
-    """The bistable cell: candidates c [B, T, d] in units -> states [B, T, d] in units."""
+def fq_bmru(
+    candidate: Tensor,
+    beta_hi: Tensor,
+    width: Tensor,
+    alpha: Tensor,
+    leak: float = 0.0,
+    sharpness: float = DEFAULT_SHARPNESS,
+) -> Tensor:
+    """States [..., T, d] of the bistable cell, in units; ``leak`` is eps (0: the deployed cell).
 
-    def forward(
-        self, candidate: Tensor, leak: float = 0.0, sharpness: float = DEFAULT_SHARPNESS
-    ) -> Tensor:
-        """States from candidates; ``leak`` is eps (0: the deployed cell).
-
-        The candidate may be given before its ReLU: with beta_lo > 0 the states are the same
-        and no gradient dies.
-        """
-        above = heaviside(candidate - self.beta_hi, sharpness)
-        hold = heaviside(candidate - self.beta_lo, sharpness) * (1 - above)
-        a = hold + (1 - hold) * leak if leak else hold
-        return linear_scan(a, (1 - leak) * above * self.alpha)
+    Parameters broadcast against the candidates. The candidate may be given before its ReLU:
+    with beta_lo > 0 the states are the same and no gradient dies.
+    """
+    above = heaviside(candidate - beta_hi, sharpness)
+    hold = heaviside(candidate - (beta_hi - width), sharpness) * (1 - above)
+    a = hold + (1 - hold) * leak if leak else hold
+    return linear_scan(a, (1 - leak) * above * alpha)
 
 
-class MemorylessThreshold(FirstQuadrantCell):
-    """The control: h_t = H(c_t - beta_hi) alpha; the width has no part in it."""
-
-    def forward(
-        self, candidate: Tensor, leak: float = 0.0, sharpness: float = DEFAULT_SHARPNESS
-    ) -> Tensor:
-        """States from candidates; ``leak`` is accepted and ignored: there is nothing to leak."""
-        return heaviside(candidate - self.beta_hi, sharpness) * self.alpha
+def memoryless(
+    candidate: Tensor,
+    beta_hi: Tensor,
+    width: Tensor,
+    alpha: Tensor,
+    leak: float = 0.0,
+    sharpness: float = DEFAULT_SHARPNESS,
+) -> Tensor:
+    """The control, h_t = H(c_t - beta_hi) alpha: width and leak have no part in it."""
+    return heaviside(candidate - beta_hi, sharpness) * alpha

@@ -18,22 +18,22 @@ from torch import Tensor
 class _LinearScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, initial: Tensor) -> Tensor:
-        states = _scan(a.unbind(1), b.unbind(1), initial)
+        states = _scan(a.unbind(-2), b.unbind(-2), initial)
         ctx.save_for_backward(a, initial, states)
         return states
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         a, initial, states = ctx.saved_tensors
-        factors, arriving = a.unbind(1), gradients[0].unbind(1)
+        factors, arriving = a.unbind(-2), gradients[0].unbind(-2)
         total = arriving[-1]
         reverse = [total]
         for t in range(len(arriving) - 2, -1, -1):
             total = torch.addcmul(arriving[t], factors[t + 1], total)
             reverse.append(total)
         reverse.reverse()
-        grad_b = torch.stack(reverse, dim=1)
-        previous = torch.cat([initial.unsqueeze(1), states[:, :-1]], dim=1)
+        grad_b = torch.stack(reverse, dim=-2)
+        previous = torch.cat([initial.unsqueeze(-2), states[..., :-1, :]], dim=-2)
         return grad_b * previous, grad_b, factors[0] * total
 
 
@@ -42,19 +42,20 @@ def _scan(a: tuple[Tensor, ...], b: tuple[Tensor, ...], state: Tensor) -> Tensor
     for factor, term in zip(a, b, strict=True):
         state = torch.addcmul(term, factor, state)
         states.append(state)
-    return torch.stack(states, dim=1)
+    return torch.stack(states, dim=-2)
 
 
 def linear_scan(a: Tensor, b: Tensor, initial: Tensor | None = None) -> Tensor:
-    """States h [B, T, D] of h_t = a_t h_{t-1} + b_t.
+    """States h [..., T, D] of h_t = a_t h_{t-1} + b_t.
 
-    a, b: [B, T, D], T >= 1, any floating dtype and device. initial: h_0 [B, D], 0 when None.
+    a, b: [..., T, D], T >= 1, same shape, any floating dtype and device.
+    initial: h_0 [..., D], 0 when None.
     """
-    if a.shape != b.shape or a.ndim != 3 or a.shape[1] == 0:
-        raise ValueError(f"a and b must be [B, T, D] with T >= 1, not {a.shape} and {b.shape}")
+    if a.shape != b.shape or a.ndim < 2 or a.shape[-2] == 0:
+        raise ValueError(f"a and b must be [..., T, D] with T >= 1, not {a.shape} and {b.shape}")
     if initial is None:
-        initial = a.new_zeros(a.shape[0], a.shape[2])
-    if initial.shape != (a.shape[0], a.shape[2]):
-        raise ValueError(f"the initial state must be [B, D], not {initial.shape}")
+        initial = a.new_zeros(a.shape[:-2] + a.shape[-1:])
+    if initial.shape != a.shape[:-2] + a.shape[-1:]:
+        raise ValueError(f"the initial state must be [..., D], not {initial.shape}")
     states: Tensor = _LinearScan.apply(a, b, initial)  # type: ignore[no-untyped-call]
     return states

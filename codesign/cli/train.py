@@ -1,0 +1,118 @@
+"""``codesign train``: learn a network from a flow."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from codesign.cli.options import console
+from codesign.files import read_json
+from codesign.flows import Flow, load_flow
+from codesign.report import build_report
+from codesign.runs import RUNS, Run
+from codesign.training import is_finished, train
+
+
+@click.command()
+@click.argument("flow", required=False, default="digits")
+@click.option(
+    "--run", "run_dir", type=click.Path(path_type=Path), help="Run folder [runs/<flow name>]."
+)
+@click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(path_type=Path),
+    help="Folder of recordings, for flows that need one.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one key of the flow, as in training.steps=500.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of the flow.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes at a time [one per core].")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Train again, discarding the model in the run folder and all that was made from it.",
+)
+def command(
+    flow: str,
+    run_dir: Path | None,
+    data_dir: Path | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    jobs: int | None,
+    force: bool,
+) -> None:
+    """Train FLOW, a TOML file or the name of a shipped flow (digits without one).
+
+    Several independent starts are trained and validation chooses among them; a control without
+    memory is trained beside them. An interrupted call is continued by the same call, and the
+    result does not depend on --jobs. Writes the run folder and its report.
+    """
+    if seed is not None:
+        overrides = (*overrides, f"seed={seed}")
+    recipe = load_flow(flow, overrides)
+    run = train_run(recipe, run_dir or RUNS / recipe.name, jobs, force, data_dir)
+    build_report(run)
+    click.echo(run.path)
+
+
+def train_run(
+    flow: Flow, run_dir: Path, jobs: int | None, force: bool, data_dir: Path | None = None
+) -> Run:
+    """Train with a progress bar, then say what was reached."""
+    reused = is_finished(Run(run_dir)) and not force
+    columns = (
+        TextColumn("training"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None, visible=not reused)
+
+        def show(done: int, total: int, note: str) -> None:
+            bar.update(task, completed=done, total=total, description=note)
+
+        run = train(flow, run_dir, data_dir, jobs=jobs or 0, force=force, on_progress=show)
+    if reused:
+        console.print(f"{run.path} is finished; reusing its model (--force trains it again)")
+    describe(read_json(run.metrics_file, "the metrics of a run"))
+    return run
+
+
+def describe(metrics: dict[str, Any]) -> None:
+    """Accuracy beside the memoryless control, and the margins a circuit depends on."""
+    control, margin = metrics["memoryless"], metrics["margin"]
+    table = Table(title=metrics["task"]["description"], title_style="", title_justify="left")
+    table.add_column("split")
+    for name in ("clips", "accuracy", "balanced", "balanced, no memory"):
+        table.add_column(name, justify="right")
+    for name, scores in metrics["splits"].items():
+        table.add_row(
+            name,
+            str(scores["count"]),
+            _percent(scores["accuracy"]),
+            _percent(scores["balanced_accuracy"]),
+            _percent(control[name]["balanced_accuracy"]),
+        )
+    console.print(table)
+    console.print(
+        f"margins on test clips: {_percent(margin['fraction_within_0.05_units'])} of candidates "
+        f"within 0.05 units of a threshold, {_percent(margin['near_tie_fraction'])} of decisions "
+        f"within 0.1 units; largest node current {margin['max_node_current_units']:.1f} units"
+    )
+    starts = metrics["starts"]
+    kept = next(start for start in starts if start["selected"])
+    console.print(
+        f"kept start {kept['start']} of {len(starts)} by {metrics['selection']}; "
+        f"{metrics['parameters']['total']} parameters, {metrics['wall_s']:.1f} s"
+    )
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -1,0 +1,88 @@
+"""What is minimised: cross-entropy of the deployed decision, plus what the circuit asks for."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from codesign.decision import decision_logits
+from codesign.flows import TrainingSection
+from codesign.network import Trace
+
+
+def objective(
+    trace: Trace,
+    parameters: Mapping[str, Tensor],
+    labels: Tensor,
+    settings: TrainingSection,
+    margin_strength: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """(objective, cross-entropy) per network [*S] for labels [B].
+
+    Cross-entropy is taken on the logits of the deployed decision. Added, each with its weight:
+    candidates closer than margin_units to a threshold, right classes that lead by less than
+    logit_margin_units, and the mirrored current (power, and error, grow with it).
+    """
+    logits = decision_logits(trace.logits, settings.decision)
+    entropy = _cross_entropy(logits, labels)
+    total = entropy
+    if settings.margin_weight:
+        total = total + margin_strength * settings.margin_weight * threshold_penalty(
+            trace, parameters, settings.margin_units
+        )
+    if settings.logit_margin_weight:
+        short = F.relu(settings.logit_margin_units - _lead(logits, labels)).mean(-1)
+        total = total + settings.logit_margin_weight * short
+    if settings.current_weight:
+        total = total + settings.current_weight * mirrored_current(trace, parameters)
+    return total, entropy
+
+
+def thresholds(parameters: Mapping[str, Tensor], layer: int) -> tuple[Tensor, Tensor]:
+    """(beta_hi, beta_lo) of a layer, each [*S, d], units."""
+    upper = parameters[f"layers.{layer}.cell.beta_hi"]
+    return upper, upper - parameters[f"layers.{layer}.cell.width"]
+
+
+def threshold_penalty(trace: Trace, parameters: Mapping[str, Tensor], margin: float) -> Tensor:
+    """mean(relu(m - |c - beta_lo|) + relu(m - |c - beta_hi|)) summed over layers: [*S], units."""
+    terms = []
+    for layer, candidate in enumerate(trace.candidates):
+        for threshold in thresholds(parameters, layer):
+            distance = (candidate - threshold[..., None, None, :]).abs()
+            terms.append(F.relu(margin - distance).mean((-3, -2, -1)))
+    return torch.stack(terms).sum(0)
+
+
+def mirrored_current(trace: Trace, parameters: Mapping[str, Tensor]) -> Tensor:
+    """Mean current copied by all weight mirrors, sum over |w| x and |b|: [*S], units."""
+
+    def copied(x: Tensor, name: str) -> Tensor:
+        per_line = parameters[f"{name}.weight"].abs().sum(-2)
+        fixed = parameters[f"{name}.bias"].abs().sum(-1)
+        return (x.mean((-3, -2)) * per_line).sum(-1) + fixed
+
+    before = [trace.projection, *trace.outputs[:-1]]
+    total = parameters["projection.bias"].abs().sum(-1)
+    for layer, (x, state) in enumerate(zip(before, trace.states, strict=True)):
+        total = total + copied(x, f"layers.{layer}.candidate")
+        total = total + copied(state, f"layers.{layer}.output")
+    return total + copied(trace.outputs[-1], "readout")
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    chosen = F.log_softmax(logits, -1).gather(-1, _index(logits, labels))
+    return -chosen.squeeze(-1).mean(-1)
+
+
+def _lead(logits: Tensor, labels: Tensor) -> Tensor:
+    """How far the right class leads the best other one [*S, B]."""
+    at = _index(logits, labels)
+    right = logits.gather(-1, at).squeeze(-1)
+    others = logits.scatter(-1, at, float("-inf")).amax(-1)
+    return right - others
+
+
+def _index(logits: Tensor, labels: Tensor) -> Tensor:
+    return labels.expand(logits.shape[:-1]).unsqueeze(-1)

@@ -1,0 +1,130 @@
+"""Scores of networks on a split, and the margins a circuit depends on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codesign.cells import Cell, fq_bmru
+from codesign.decision import Decision, decide, decision_logits, decision_margin
+from codesign.flows import TrainingSection
+from codesign.network import Trace, evaluate
+from codesign.tasks.base import Split
+from codesign.training.objective import mirrored_current, objective, thresholds
+
+_CLIPS_AT_ONCE = 512  # bounds memory: speech clips have a hundred frames
+
+NEAR_THRESHOLD_UNITS = 0.05
+NEAR_TIE_UNITS = 0.1
+
+
+def balanced_accuracy(predictions: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Mean recall over the classes that occur: predictions [*S, N], labels [N] -> [*S]."""
+    right = (predictions == labels).to(torch.float64)
+    recalls = [
+        right[..., labels == k].mean(-1) for k in range(classes) if bool((labels == k).any())
+    ]
+    return torch.stack(recalls).mean(0)
+
+
+def confusion(predictions: Tensor, labels: Tensor, classes: int) -> list[list[int]]:
+    """Counts by (true class, predicted class) for predictions [N]."""
+    counts = torch.bincount(labels * classes + predictions, minlength=classes * classes)
+    table: list[list[int]] = counts.view(classes, classes).tolist()
+    return table
+
+
+def validate(
+    parameters: Mapping[str, Tensor], split: Split, cell: Cell, settings: TrainingSection
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(predictions [*S, N], objective [*S], cross-entropy [*S]) at eps = 0, no draws."""
+    predictions, totals, entropies = [], [], []
+    with torch.no_grad():
+        for part in _parts(len(split)):
+            labels = split.labels[part]
+            trace = evaluate(parameters, split.inputs[part], cell)
+            total, entropy = objective(trace, parameters, labels, settings)
+            predictions.append(decide(trace.logits, settings.decision))
+            totals.append(total * (len(labels) / len(split)))
+            entropies.append(entropy * (len(labels) / len(split)))
+    return torch.cat(predictions, -1), torch.stack(totals).sum(0), torch.stack(entropies).sum(0)
+
+
+def split_scores(
+    parameters: Mapping[str, Tensor],
+    split: Split,
+    classes: int,
+    settings: TrainingSection,
+    cell: Cell = fq_bmru,
+) -> dict[str, Any]:
+    """accuracy, balanced_accuracy, loss (cross-entropy of the decision), count; one network."""
+    predictions, _, entropy = validate(parameters, split, cell, settings)
+    return {
+        "accuracy": float((predictions == split.labels).double().mean()),
+        "balanced_accuracy": float(balanced_accuracy(predictions, split.labels, classes)),
+        "loss": float(entropy),
+        "count": len(split),
+    }
+
+
+def margins(parameters: Mapping[str, Tensor], split: Split, decision: Decision) -> dict[str, float]:
+    """How much room a circuit has to err on a split, for one network (units in the names).
+
+    fraction_within_0.05_units: candidates that close to one of the cell's two thresholds.
+    near_tie_fraction: clips whose two best logits differ by less than 0.1 units.
+    changed_fraction: (unit, frame) pairs whose state differs from the previous frame's.
+    """
+    near = count = changed = pairs = 0
+    leads, peaks, logit_peak, current = [], [0.0], 0.0, 0.0
+    with torch.no_grad():
+        for part in _parts(len(split)):
+            trace = evaluate(parameters, split.inputs[part])
+            for layer, candidate in enumerate(trace.candidates):
+                distance = torch.stack(
+                    [(candidate - t).abs() for t in thresholds(parameters, layer)]
+                ).amin(0)
+                near += int((distance < NEAR_THRESHOLD_UNITS).sum())
+                count += distance.numel()
+                changed += _changes(trace.states[layer])
+                pairs += distance.numel()
+            peaks += [float(node.max()) for node in _nodes(trace)]
+            logit_peak = max(logit_peak, float(trace.logits.abs().max()))
+            leads.append(decision_margin(trace.logits, decision))
+            current += float(mirrored_current(trace, parameters)) * len(trace.logits) / len(split)
+    lead = torch.cat(leads).double()
+    return {
+        "fraction_within_0.05_units": near / count,
+        "near_tie_fraction": float((lead < NEAR_TIE_UNITS).double().mean()),
+        "logit_lead_median_units": float(lead.median()),
+        "logit_lead_5th_percentile_units": float(lead.quantile(0.05)),
+        "max_node_current_units": max(peaks),
+        "max_logit_units": logit_peak,
+        "mean_mirrored_current_units": current,
+        "changed_fraction": changed / pairs,
+    }
+
+
+def predictions_of(
+    parameters: Mapping[str, Tensor], split: Split, decision: Decision, cell: Cell = fq_bmru
+) -> Tensor:
+    """Deployed decisions [*S, N]."""
+    with torch.no_grad():
+        parts = [
+            decision_logits(evaluate(parameters, split.inputs[part], cell).logits, decision)
+            for part in _parts(len(split))
+        ]
+    return torch.cat(parts, -2).argmax(-1)
+
+
+def _nodes(trace: Trace) -> list[Tensor]:
+    return [trace.projection, *trace.candidates, *trace.states, *trace.outputs]
+
+
+def _changes(states: Tensor) -> int:
+    before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], dim=1)
+    return int((states != before).sum())
+
+
+def _parts(count: int) -> list[slice]:
+    return [slice(first, first + _CLIPS_AT_ONCE) for first in range(0, count, _CLIPS_AT_ONCE)]
