@@ -110,9 +110,10 @@ def _digest(script: str) -> str:
 def _facts(data: RunData) -> list[str]:
     """What this run is, in the order a reader asks."""
     model, hardware = data.model, data.hardware
+    described = (data.metrics.get("task") or {}).get("description")
     task = data.flow.task.name.replace("_", " ")
     facts = [
-        f"{task}, {model.get('classes')} classes",
+        str(described) if described else f"{task}, {model.get('classes')} classes",
         f"FQ-BMRU network, d = {model.get('state_dim')}, {model.get('layers')} recurrent layers",
     ]
     if data.design is None:

@@ -42,8 +42,8 @@ def confusion_section(data: RunData) -> Section | None:
         lead=lead,
         matrices=tuple(matrices),
         notes=(
-            "Columns: what the first of the two decided. Rows: the label, or the twin's decision. "
-            "Shading: share of the row; blue on the diagonal, red off it.",
+            "Rows: the label, or the twin's decision where the twin is what is compared with. "
+            "Columns: what was decided. Shading: share of the row; blue on the diagonal, red off.",
         ),
     )
 

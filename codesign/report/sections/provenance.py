@@ -11,6 +11,9 @@ from codesign.report.style import MISSING
 def provenance_section(data: RunData) -> Section:
     """Always present."""
     tables = [_table("Where and with what", data.provenance)]
+    notes = (data.metrics.get("task") or {}).get("notes")
+    if isinstance(notes, dict):
+        tables.append(_table("The data", notes))
     if data.design is not None:
         tables.append(_table("Hardware specification", data.design.info.get("hardware") or {}))
         tables.append(_table("Process models", data.design.info.get("pdk") or {}))

@@ -32,12 +32,15 @@ def training_section(data: RunData) -> Section | None:
     if is_number(plain.get("balanced_accuracy")):
         lead += f", against {percent(plain['balanced_accuracy'])} without memory"
     figures = []
+    # The choice is by balanced accuracy; older histories hold the plain one alone.
+    balanced = "validation_balanced_accuracy"
+    score = balanced if balanced in data.history.columns else "validation_accuracy"
     if not data.history.empty:
         figures = [
             Figure(
-                _curves(data, "validation_accuracy", "validation accuracy (%)", 100, "accuracy"),
-                "Validation accuracy at every check, by the deployed decision rule. Bold: the "
-                "start that was kept. Grey: other starts. Dashed: the control without memory.",
+                _curves(data, score, f"{score.replace('_', ' ')} (%)", 100, "accuracy"),
+                "Score at every check, by the deployed decision rule. Bold: the start that was "
+                "kept. Grey: other starts. Dashed: the control without memory, every start.",
             ),
             Figure(
                 _curves(data, "validation_loss", "validation loss", 1, "loss"),
@@ -135,18 +138,19 @@ def _starts(metrics: dict[str, Any]) -> Table:
     )
     return Table(
         f"Independent starts: {len(starts)}",
-        columns("Start | Seed | #Validation | #Test | Kept"),
+        columns("Start | Seed | #Step | #Validation | #Test | Kept"),
         tuple(
             (
                 figure(n, str(n)),
                 figure(start.get("seed"), str(start.get("seed"))),
+                figure(start.get("step"), str(start.get("step"))),
                 _score(start.get("validation_balanced_accuracy")),
                 _score(start.get("test_balanced_accuracy")),
                 text("✓ kept", "good") if start.get("selected") else Cell(""),
             )
             for n, start in enumerate(starts)
         ),
-        note=f"Balanced accuracy. {spread}".strip(),
+        note=f"Balanced accuracy, at the step that validation chose. {spread}".strip(),
     )
 
 

@@ -209,13 +209,15 @@ def _training_cards(data: RunData) -> tuple[Card, ...]:
     both = is_number(accuracy) and is_number(control)
     total = (metrics.get("parameters") or {}).get("total")
     clips = f"of {count(test.get('count'))} test clips, balanced over classes"
+    tried = (metrics.get("memoryless") or {}).get("starts")
+    controls = f"best of {count(tried)} starts" if is_number(tried) else "one start"
     starts = f"in {len(metrics.get('starts') or ())} independent starts; validation chose one"
     rows = None if data.design is None else len(data.design.mapping)
     return (
         Card("Test accuracy", _percent_value(accuracy), "%", clips, "reported, no target", "info"),
         Card(
             "Without memory", _percent_value(control), "%",
-            "the same network with cells that forget, same data and steps",
+            f"cells that forget, same data; {controls}",
             "reported, no target", "info",
         ),
         Card(
