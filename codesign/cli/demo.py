@@ -8,7 +8,6 @@ from codesign.circuit.export import export_design
 from codesign.cli import export_netlist, simulate
 from codesign.cli.options import console, pdk_root_option
 from codesign.cli.train import train_run
-from codesign.cli.train import train_run
 from codesign.flows import load_flow
 from codesign.pdk import find_pdk
 from codesign.report import build_report
