@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from codesign.analysis.causes import NEAR_UNITS
 from codesign.report.load import RunData, Simulation
 from codesign.report.page import (
     Cell,
@@ -22,7 +23,7 @@ from codesign.report.thresholds import cell_thresholds, distances
 from codesign.report.waves import Floats
 
 CAUSES = {
-    "threshold": "the twin's candidate is within 0.05 units of a threshold",
+    "threshold": f"the twin's candidate is within {NEAR_UNITS:g} units of a threshold",
     "settling": "the sampled candidate is on the other side of a threshold",
     "glitch": "the sampled candidate is right; the cell switched inside the frame",
     "inherited": "its own previous state, or a layer below, already differs",
@@ -136,28 +137,30 @@ def _margins(gaps: "pd.Series[float]") -> Any:
     with drawing():
         fig = new_figure((HALF[0], 300))
         ax = fig.subplots()
-        edges = np.linspace(-1, 1, 41)
-        counts, _ = np.histogram(np.clip(gaps, -1, 1), edges)
-        roles = ["bad" if abs(e + 0.025) < 0.03 else "chip" for e in edges[:-1]]
-        ax.bar(
-            edges[:-1], counts, width=0.05, align="edge", color=[light(r) for r in roles],
-            edgecolor="none", alpha=0.85,
-        )  # fmt: skip
-        ax.axvline(0, color=light("twin"), linewidth=1.2, linestyle=(0, (2, 2)))
+        bound = _reach(gaps)
+        edges = np.linspace(-bound, bound, 41)
+        ax.axvspan(-NEAR_UNITS, NEAR_UNITS, color=light("bad"), alpha=0.45, linewidth=0)
+        ax.hist(gaps.clip(-bound, bound).tolist(), edges.tolist(), color=light("chip"), alpha=0.8)
         ax.set(
             xlabel="candidate minus nearer threshold (units)", ylabel="(unit, frame) pairs",
-            xlim=(-1, 1),
+            xlim=(-bound, bound),
         )  # fmt: skip
         return render(fig, "margins", "Histogram of candidates' distances from thresholds")
 
 
+def _reach(gaps: "pd.Series[float]") -> float:
+    """Half the width of the histogram, units: nearly all pairs, but never less than one unit."""
+    return float(np.ceil(max(1.0, gaps.abs().quantile(0.97))))
+
+
 def _margin_caption(gaps: "pd.Series[float]") -> str:
-    near = float((gaps.abs() < 0.05).mean())
-    beyond = int((gaps.abs() > 1).sum())
+    near = float((gaps.abs() < NEAR_UNITS).mean())
+    bound = _reach(gaps)
+    beyond = int((gaps.abs() > bound).sum())
+    rest = f" The outermost bars hold the {count(beyond)} beyond {bound:g}." if beyond else ""
     return (
         f"Room between the twin's candidates and the nearer threshold: {percent(near)} of "
-        f"{count(len(gaps))} are closer than 0.05 units (the middle bars). The outermost bars "
-        f"hold the {count(beyond)} beyond 1 unit."
+        f"{count(len(gaps))} are closer than {NEAR_UNITS:g} units (the red strip).{rest}"
     )
 
 

@@ -139,7 +139,7 @@ def _all_cells(cells: tuple[dict[str, Any], ...]) -> Markup:
 def _all_cells_caption(cells: tuple[dict[str, Any], ...]) -> str:
     table = pd.DataFrame([_errors(info) for info in cells])[list(_NAMES)]
     worst = ", ".join(
-        f"{label} {table[key].abs().max():.2f} %"
+        f"{label} {table[key].abs().max():.2f}{NBSP}%"
         for key, label in _NAMES.items()
         if table[key].notna().any()
     )

@@ -22,7 +22,8 @@ def mapping_section(data: RunData) -> Section | None:
     mapping = design.mapping
     lost = design.info.get("unrepresentable") or []
     figures = [Figure(_multiplicity(mapping), _multiplicity_caption(mapping))]
-    errors = pd.to_numeric(mapping["relative_error"], errors="coerce").dropna()
+    connected = pd.to_numeric(mapping["software_value"], errors="coerce") != 0
+    errors = pd.to_numeric(mapping.loc[connected, "relative_error"], errors="coerce").dropna()
     if len(errors):
         worst = percent(errors.abs().max(), 2)
         figures.append(

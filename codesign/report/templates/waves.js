@@ -360,7 +360,7 @@
   fill(picks.clip, data.clips.map((clip, n) => {
     const wrong = Object.values(clip.cells).reduce((sum, c) => sum + Object.keys(c.wrong).length, 0);
     const note = clip.agree ? (clip.tie ? " · near-tie" : "") : " · ✗ decision differs";
-    return [n, `${clip.id}${note}${wrong ? ` · ${wrong} states differ` : ""}`];
+    return [n, `${clip.id}${note}${wrong ? ` · ${wrong} ${wrong === 1 ? "state differs" : "states differ"}` : ""}`];
   }), 0);
   picks.clip.addEventListener("change", () => { view.clip = data.clips[+picks.clip.value]; choose(); });
   picks.layer.addEventListener("change", () => { view.layer = +picks.layer.value; choose(); });
