@@ -63,7 +63,8 @@ def render_page(data: RunData) -> str:
     sections = [section for make in order if (section := make(data)) is not None]
     scripts = [_asset("theme.js"), _asset("report.js")]
     if any(section.waves for section in sections):
-        scripts.append(_asset("waves.js"))
+        parts = "\n".join(_asset(f"waves_{part}.js") for part in ("data", "draw", "controls"))
+        scripts.append(f'"use strict";\n(() => {{\n{parts}}})();\n')
     template = _environment().get_template("index.html.j2")
     return template.render(
         name=data.flow.name,

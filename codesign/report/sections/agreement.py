@@ -150,7 +150,7 @@ def _margins(gaps: "pd.Series[float]") -> Any:
 
 def _reach(gaps: "pd.Series[float]") -> float:
     """Half the width of the histogram, units: nearly all pairs, but never less than one unit."""
-    return float(np.ceil(max(1.0, gaps.abs().quantile(0.97))))
+    return float(np.ceil(max(1.0, np.quantile(np.abs(gaps.to_numpy(np.float64)), 0.97))))
 
 
 def _margin_caption(gaps: "pd.Series[float]") -> str:
