@@ -303,7 +303,7 @@ def test_the_command_says_it_in_one_line(
         '[task]\nname = "speech_commands"\nkeyword = "yes"\nothers = ["no", "up"]\n',
         encoding="utf-8",
     )
-    assert main(["train", str(flow), "--data", str(data), "--out", str(run)]) == 2
+    assert main(["train", str(flow), "--data", str(data), "--run", str(run)]) == 2
     message = capsys.readouterr().err
     assert "8000 Hz" in message
     assert "Traceback" not in message
