@@ -1,12 +1,12 @@
 """The run folder: one place per run, each stage reading the previous stage's files.
 
-    runs/<name>/
-      flow.toml  provenance.json                the recipe and where it ran
-      model.safetensors  model.json             weights and architecture
-      metrics.json  history.parquet             what training reached, step by step
-      design/                                   mapping.csv, design.json, netlists, stimuli
-      sim/<plan>/                               per-sample results, waves, logs, summary.json
-      report/                                   self-contained HTML
+runs/<name>/
+  flow.toml  provenance.json                the recipe and where it ran
+  model.safetensors  model.json             weights and architecture
+  metrics.json  history.parquet             what training reached, step by step
+  design/                                   mapping.csv, design.json, netlists, stimuli
+  sim/<plan>/                               per-sample results, waves, logs, summary.json
+  report/                                   self-contained HTML
 """
 
 from dataclasses import dataclass

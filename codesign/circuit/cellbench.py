@@ -14,7 +14,7 @@ from codesign.mapping.design import Design
 
 INSTANCE = "xcell"
 # One way of the triangle. A cell takes some milliseconds to switch; this is slow beside them.
-RAMP_S = 10.0
+RAMP_S = 40.0
 PEAK = 1.3
 _STEPS = 1600
 
