@@ -95,10 +95,13 @@ const draw = () => {
         make("title", {}, box, `frame ${n}: ${cause}`);
       }
     }
-    for (const level of panel.levels) {
+    let free = -Infinity;
+    for (const level of [...panel.levels].sort((one, other) => other.value - one.value)) {
       make("line", { x1: LEFT, x2: width - RIGHT, y1: y(level.value), y2: y(level.value),
         style: "stroke:var(--muted);stroke-dasharray:5 4" }, inside);
-      make("text", { x: width - RIGHT + 4, y: y(level.value) + 4 }, svg, level.label);
+      // Labels of thresholds that nearly coincide stand below one another.
+      free = Math.max(y(level.value) + 4, free + 13);
+      make("text", { x: width - RIGHT + 4, y: free }, svg, level.label);
     }
     for (const step of panel.steps) {
       make("path", { d: stepPath(step.values, x, y, span) || "M0 0", style:
@@ -117,7 +120,7 @@ const draw = () => {
           `stroke-width:1.6;stroke-linejoin:round;stroke-dasharray:${line.dash || "none"}` }, inside);
       }
     }
-    const dense = (width * frame) / (span[1] - span[0]) < 9;
+    const dense = (width * frame) / (span[1] - span[0]) < 18;
     for (const dots of dense ? [] : panel.dots || []) {
       dots.values.forEach((value, n) => {
         const time = (n + data.sample_at) * frame;
