@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesign.errors import InputError
-from codesign.files import unwritable, write_json, write_text
+from codesign.files import read_json, unwritable, write_json, write_text
 from codesign.flows import Flow, dump_flow, load_flow
 from codesign.provenance import collect_provenance
 
@@ -86,6 +86,12 @@ def create_run(path: Path, flow: Flow) -> Run:
     write_text(run.flow_file, dump_flow(flow))
     write_json(run.provenance_file, collect_provenance(flow))
     return run
+
+
+def add_provenance(run: Run, **facts: object) -> None:
+    """Add what a later stage used (process models, simulator) to the run's provenance."""
+    known = read_json(run.provenance_file, "the provenance of the run")
+    write_json(run.provenance_file, {**known, **facts})
 
 
 def open_run(path: Path | None) -> Run:

@@ -27,7 +27,7 @@ from codesign.mapping.design import Design, Shape, write_mapping
 from codesign.mapping.exported import SCHEMA, weights_sha256
 from codesign.mapping.mapper import map_network
 from codesign.pdk import Pdk, find_pdk
-from codesign.runs import Run
+from codesign.runs import Run, add_provenance
 from codesign.spice.ngspice import SPICEINIT, find_ngspice, ngspice_version
 from codesign.tasks.base import Split
 from codesign.testset import load_test_split
@@ -67,7 +67,9 @@ def export_design(
     progress("programming the cells")
     design = design_network(model, hardware, calibration)
     progress("writing netlists")
-    return _write(run, model, design, calibration)
+    folder = _write(run, model, design, calibration)
+    add_provenance(run, ngspice=point.ngspice_version, pdk=pdk.describe())
+    return folder
 
 
 def design_network(model: Model, hardware: HardwareSection, calibration: Calibration) -> Design:

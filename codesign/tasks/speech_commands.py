@@ -36,7 +36,7 @@ from codesign.tasks.speech_folder import (
     scan_folder,
 )
 
-_CACHE_VERSION = 2  # raise it when the same settings give other features
+_CACHE_VERSION = 3  # raise it when the same settings give other features
 _CHUNK = 256  # clips in memory as sound at a time
 _SILENCE_SEED = 20170405  # fixed: another flow seed must not change the test set
 _SILENCE_DB = (-70.0, -30.0)  # rms of silence made from noise, full scale = 0
@@ -62,10 +62,11 @@ def load_speech_commands(task: SpeechCommandsTask, data_dir: Path, seed: int) ->
     """The keyword (class 1) against the other words (class 0) as input currents.
 
     Inputs are [N, frames, n_mfcc] in units. The training split holds every clip and, after
-    them, altered copies drawn from ``seed``: ``augment_copies`` of each clip of the larger
-    class, and of the smaller class as many as make the two equal. Validation and test are left
-    as they are; they alternate between the classes as long as both last, so that any first K
-    clips are balanced.
+    them, copies drawn from ``seed``: ``augment_copies`` altered ones of each clip of the larger
+    class, and of the smaller class as many as make the two equal (among them the clip as it is,
+    in the same proportion: being altered must say nothing about the class). Validation and test
+    are left as they are; they alternate between the classes as long as both last, so that any
+    first K clips are balanced.
 
     Raises InputError for a folder that is missing, empty or lacks a word, for a clip that
     cannot be used (see ``read_clip``), and for a split without clips of a class.
@@ -180,10 +181,17 @@ def _compute(
             plain.append(mfcc(np.stack(clips), settings))
             for n, clip in zip(chunk, clips, strict=True):
                 if copies and copies[n]:
-                    # A stream per clip and copy: more copies leave the earlier ones as they are.
-                    streams = [np.random.default_rng([seed, n, copy]) for copy in range(copies[n])]
                     sounds = [
-                        augment_clip(clip, heard, settings.sample_rate_hz, rng) for rng in streams
+                        clip
+                        if copy % (1 + task.augment_copies) == 0
+                        # A stream per clip and copy: more copies leave the earlier ones alone.
+                        else augment_clip(
+                            clip,
+                            heard,
+                            settings.sample_rate_hz,
+                            np.random.default_rng([seed, n, copy]),
+                        )
+                        for copy in range(1, copies[n] + 1)
                     ]
                     altered.append(mfcc(np.stack(sounds), settings))
         arrays[split] = np.concatenate(plain + altered)
@@ -191,7 +199,7 @@ def _compute(
 
 
 def _copies(items: list[_Item], task: SpeechCommandsTask) -> list[int]:
-    """Altered copies of each training clip, such that both classes end up equally large."""
+    """Copies of each training clip, such that both classes end up equally large."""
     sizes = Counter(item.word == task.keyword for item in items)
     total = max(sizes.values()) * (1 + task.augment_copies)
     copies, seen = [], Counter[bool]()
@@ -228,7 +236,7 @@ def _part(recording: Samples, split: SplitName) -> Samples:
 def _split(
     inputs: NDArray[np.float32], items: list[_Item], copies: list[int], keyword: str
 ) -> Split:
-    """A split from inputs: one row per item, then one per altered copy in the items' order."""
+    """A split from inputs: one row per item, then one per copy in the items' order."""
     heard = [(item, item.name) for item in items]
     heard += [
         (item, f"{item.name}#{copy}")

@@ -46,6 +46,9 @@ def test_design_is_complete(exported: Run) -> None:
     assert facts["parameter_rows"] == facts["parameters_learned"]
     assert facts["unrepresentable"] == []
     assert facts["relative_error_max"] < 0.002
+    provenance = json.loads(exported.provenance_file.read_text())
+    assert provenance["pdk"]["sha256"] == facts["pdk"]["sha256"]
+    assert provenance["ngspice"].startswith("ngspice-")
 
 
 def test_test_bench_runs_by_hand(exported: Run) -> None:
