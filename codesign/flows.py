@@ -104,6 +104,11 @@ class TrainingSection(Section):
     starts: int = Field(
         default=16, ge=1, le=64, description="independent seeds; validation chooses"
     )
+    selection: Literal["validation", "one_standard_error"] = Field(
+        default="validation",
+        description="the start kept: the best on validation, or, for a small validation split, "
+        "the best on training among those within one standard error of it",
+    )
     steps: int = Field(default=1500, ge=1, le=1_000_000, description="optimiser steps per start")
     batch_size: int = Field(default=64, ge=1, le=65536)
     learning_rate: float = Field(default=2e-2, gt=0, le=1)

@@ -20,6 +20,12 @@ from codesign.training.scores import (
     split_scores,
 )
 
+SELECTION = {
+    "validation": "validation balanced accuracy at eps = 0 and on the grid, then objective",
+    "one_standard_error": "training balanced accuracy among the starts within one standard error "
+    "of the best on validation, at eps = 0 and on the grid",
+}
+
 
 @dataclass(frozen=True)
 class Start:
@@ -88,7 +94,7 @@ def metrics_of(
         },
         "memoryless": _control(flow, data, packing, chosen["memoryless"]),
         "starts": _starts(flow, data, packing, chosen["network"]),
-        "selection": "validation balanced accuracy at eps = 0 and on the grid, then objective",
+        "selection": SELECTION[settings.selection],
         "parameters": {
             "total": sum(packing.sizes),
             **dict(zip(packing.names, packing.sizes, strict=True)),

@@ -27,6 +27,7 @@ from codesign.training.group_file import fingerprint
 from codesign.training.metrics import Chosen, choose, metrics_of
 from codesign.training.packing import packing_of
 from codesign.training.pool import Work, train_groups
+from codesign.training.selection import select
 
 GROUP_SIZE = 8  # fixed, so that results do not depend on the number of workers
 _CONTROL_SHARE = 4  # one start of the control for every so many of the network
@@ -69,8 +70,12 @@ def train(
     specs = groups_of(flow)
     report = _Progress(flow, specs, on_progress)
     states = train_groups(work, specs, data, jobs or _cores(), report)
+    packing = packing_of(FirstQuadrantNetwork(*network_shape(flow, data)))
     chosen = {
-        kind: choose([(s, states[s.name]) for s in specs if s.kind == kind]) for kind in _KINDS
+        kind: select(
+            choose([(s, states[s.name]) for s in specs if s.kind == kind]), flow, data, packing
+        )
+        for kind in _KINDS
     }
     _write_results(run, flow, data, chosen, states, began)
     shutil.rmtree(folder, ignore_errors=True)
