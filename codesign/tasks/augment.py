@@ -13,13 +13,17 @@ from codesign.tasks.audio import Samples, fit_length
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges of the uniform draws that make a copy."""
+    """Ranges of the uniform draws that make a copy.
+
+    Mild on purpose: networks of a few units do not overfit some hundred clips, they struggle to
+    fit them, and harder copies take capacity from the clips that count.
+    """
 
     shift_s: float = 0.1  # moved earlier or later by up to this
-    speed: float = 0.1  # played faster or slower by up to this part, pitch included
-    gain_db: float = 8.0  # louder or softer by up to this
-    noise_db: tuple[float, float] = (-70.0, -25.0)  # rms of the noise mixed in, full scale = 0
-    noise_share: float = 0.8  # part of the copies that get noise
+    speed: float = 0.05  # played faster or slower by up to this part, pitch included
+    gain_db: float = 4.0  # louder or softer by up to this
+    noise_db: tuple[float, float] = (-75.0, -45.0)  # rms of the noise mixed in, full scale = 0
+    noise_share: float = 0.5  # part of the copies that get noise
 
 
 def augment_clip(
