@@ -112,7 +112,7 @@ def _check_header(header: Any, run: Run) -> dict[str, Any]:
     path = run.model_file
     if not isinstance(header, dict):
         raise InputError(f"{path} does not describe a model (expected a JSON object); {_REMAKE}")
-    if header.get("schema") != SCHEMA:
+    if type(header.get("schema")) is not int or header["schema"] != SCHEMA:
         raise InputError(
             f"{path}: schema = {header.get('schema')!r}, and this codesign reads schema {SCHEMA}; "
             "use the version that wrote it, or " + _REMAKE
@@ -135,7 +135,7 @@ def _check_header(header: Any, run: Run) -> dict[str, Any]:
         raise InputError(
             f"{path}: decision = {header.get('decision')!r}; expected one of {', '.join(RULES)}."
         )
-    if header.get("weight_grid") not in (8, 16):
+    if type(header.get("weight_grid")) is not int or header["weight_grid"] not in (8, 16):
         raise InputError(f"{path}: weight_grid = {header.get('weight_grid')!r}; expected 8 or 16.")
     return header
 
@@ -182,5 +182,6 @@ def _check_tensors(tensors: dict[str, Tensor], shapes: dict[str, list[int]], run
             )
         if not value.is_floating_point():
             raise InputError(f"{path}: {key} is {value.dtype}, expected floating point.")
-        if not bool(torch.isfinite(value).all()):
+        # As the network will hold it: a float64 beyond the range of float32 is infinite there.
+        if not bool(torch.isfinite(value.to(torch.float32)).all()):
             raise InputError(f"{path}: {key} holds NaN or infinity; {_REMAKE}")
