@@ -170,8 +170,10 @@ def test_a_header_that_cannot_be_used(run: Run, changes: dict[str, Any], said: s
         (b"\xff\xfe{}", "not valid JSON"),
         (b"[1, 2]", "expected a JSON object"),
         (b"null", "expected a JSON object"),
+        (b"[" * 200_000, "not valid JSON"),
+        (b'{"schema": ' + b"9" * 5000 + b"}", "not valid JSON"),
     ],
-    ids=["empty", "cut", "utf-16", "list", "null"],
+    ids=["empty", "cut", "utf-16", "list", "null", "deep", "long number"],
 )
 def test_a_damaged_header(run: Run, content: bytes, said: str) -> None:
     run.model_file.write_bytes(content)

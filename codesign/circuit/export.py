@@ -16,7 +16,7 @@ from codesign.circuit.library import LIBRARY_FILES, library_text, read_library, 
 from codesign.circuit.network import build_network
 from codesign.circuit.power import predict_power
 from codesign.circuit.spice_text import comment, network_text
-from codesign.circuit.testbench import control, stimulus, bench_text
+from codesign.circuit.testbench import bench_text, control, stimulus
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.device.calibrate import Calibration, calibrate

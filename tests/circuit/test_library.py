@@ -37,9 +37,9 @@ def test_flatten_resolves_parameters_and_nodes() -> None:
 
 
 def test_models_are_replaced_as_words_only() -> None:
-    assert with_models("m1 a b c d generic180_nmos w=1u\n* my_generic180_nmos_x", "nfet", "pfet") == (
-        "m1 a b c d nfet w=1u\n* my_generic180_nmos_x"
-    )
+    assert with_models(
+        "m1 a b c d generic180_nmos w=1u\n* my_generic180_nmos_x", "nfet", "pfet"
+    ) == ("m1 a b c d nfet w=1u\n* my_generic180_nmos_x")
     text = "".join(library_text(name) for name in LIBRARY_FILES)
     replaced = with_models(text, "nfet_03v3", "pfet_03v3")
     assert not re.search(r"\bgeneric180_nmos\b", replaced)
