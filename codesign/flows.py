@@ -109,7 +109,7 @@ class TrainingSection(Section):
         description="the start kept: the best on validation, or, for a small validation split, "
         "the best on training among those within one standard error of it",
     )
-    steps: int = Field(default=1500, ge=1, le=1_000_000, description="optimiser steps per start")
+    steps: int = Field(default=2000, ge=1, le=1_000_000, description="optimiser steps per start")
     batch_size: int = Field(default=64, ge=1, le=65536)
     learning_rate: float = Field(default=2e-2, gt=0, le=1)
     leak_start: float = Field(
@@ -120,7 +120,7 @@ class TrainingSection(Section):
     )
     surrogate_sharpness: float = Field(default=1.0, gt=0, le=100)
     margin_units: float = Field(
-        default=0.3, ge=0, le=1, description="candidates are pushed this far from thresholds"
+        default=0.25, ge=0, le=1, description="candidates are pushed this far from thresholds"
     )
     margin_weight: float = Field(default=4.0, ge=0, le=1000)
     margin_ramp_fraction: float = Field(
@@ -131,7 +131,7 @@ class TrainingSection(Section):
     )
     logit_margin_weight: float = Field(default=0.0, ge=0, le=100)
     current_weight: float = Field(
-        default=5e-4, ge=0, le=1, description="price per unit of mirrored current: power and range"
+        default=1e-3, ge=0, le=1, description="price per unit of mirrored current: power and range"
     )
     weight_limit: float = Field(default=4.0, gt=0, le=16, description="largest |weight|")
     beta_lo_min_units: float = Field(
@@ -149,15 +149,15 @@ class TrainingSection(Section):
     leak_current_units: float = Field(
         default=0.03, ge=0, le=0.5, description="U(0, this) added to candidates while training"
     )
-    initial_beta_lo_units: float = Field(default=0.8, gt=0, le=2)
+    initial_beta_lo_units: float = Field(default=0.6, gt=0, le=2)
     initial_width_units: float = Field(
-        default=3.5, gt=0, le=4, description="wide windows hold longer: memory to begin with"
+        default=2.5, gt=0, le=4, description="wide windows hold longer: memory to begin with"
     )
     initial_center: Literal["window", "zero"] = Field(
         default="window", description="where the candidates of a new network are centred"
     )
     initial_spread_units: float = Field(
-        default=1.4, gt=0, le=10, description="standard deviation of its candidates"
+        default=1.0, gt=0, le=10, description="standard deviation of its candidates"
     )
     evaluate_every: int = Field(default=50, ge=1, description="steps between validations")
     patience: int = Field(

@@ -56,7 +56,11 @@ def threshold_penalty(trace: Trace, parameters: Mapping[str, Tensor], margin: fl
 
 
 def mirrored_current(trace: Trace, parameters: Mapping[str, Tensor]) -> Tensor:
-    """Mean current copied by all weight mirrors, sum over |w| x and |b|: [*S], units."""
+    """Mean current copied by all mirrors, units: [*S].
+
+    The sum over |w| x of every weight, |b| of every bias, and the thresholds of the cells, whose
+    bias currents flow all the time.
+    """
 
     def copied(x: Tensor, name: str) -> Tensor:
         per_line = parameters[f"{name}.weight"].abs().sum(-2)
@@ -68,6 +72,8 @@ def mirrored_current(trace: Trace, parameters: Mapping[str, Tensor]) -> Tensor:
     for layer, (x, state) in enumerate(zip(before, trace.states, strict=True)):
         total = total + copied(x, f"layers.{layer}.candidate")
         total = total + copied(state, f"layers.{layer}.output")
+        for key in ("beta_hi", "width"):
+            total = total + parameters[f"layers.{layer}.cell.{key}"].sum(-1)
     return total + copied(trace.outputs[-1], "readout")
 
 
