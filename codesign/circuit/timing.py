@@ -1,15 +1,20 @@
 """When things happen inside a frame: reset, strobes one layer after another, the sample.
 
-Fractions of a frame. The first window opens when the feed-forward layers before it have settled
-on the new input; each later layer waits for the one before it. Values are read at ``SAMPLE``,
-after the last window and before the next input arrives.
+Fractions of a frame. A window opens late, when the signals it looks at have settled (a cell sets on
+whatever it sees), and closes later still (a cell that clears needs time). Each layer waits for the
+one before it. Values are read at ``SAMPLE``, after the last window and before the next input.
 """
 
 from dataclasses import dataclass
 
 SAMPLE = 0.95
 RESET_END = 0.1
-_FIRST_OPEN, _LAST_CLOSE, _GAP = 0.20, 0.94, 0.03
+_LAST_CLOSE = 0.94
+# The windows end evenly spaced over this part of the frame: what is left at its beginning is for
+# the input and the layers before the first cell to settle.
+_SPREAD = 0.64
+# Part of the spacing a window is open, and the longest that is of use.
+_OPEN, _LONGEST = 0.75, 0.26
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,6 @@ class Timing:
 
     def window(self, layer: int) -> tuple[float, float]:
         """Fractions of the frame between which the strobe of a layer is high."""
-        length = (_LAST_CLOSE - _FIRST_OPEN - _GAP * (self.layers - 1)) / self.layers
-        opens = _FIRST_OPEN + layer * (length + _GAP)
-        return opens, opens + length
+        spacing = _SPREAD / self.layers
+        closes = _LAST_CLOSE - (self.layers - 1 - layer) * spacing
+        return closes - min(_OPEN * spacing, _LONGEST), closes

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from codesign.circuit.testbench import TRANSIENT_OPTIONS
+from codesign.circuit.timing import SAMPLE, Timing
 from codesign.errors import InputError
 from codesign.files import read_json, write_json
 from codesign.mapping.exported import Exported
@@ -67,11 +68,15 @@ def make_plan(exported: Exported, clips: "Split", count: int, run_seed: int) -> 
 
 
 def design_digest(exported: Exported) -> str:
-    """Hash of the circuit as it stands in the folder, its hardware and its process."""
+    """Hash of all a sample depends on: the circuit as it stands, hardware, process and timing."""
     digest = hashlib.sha256()
     for path in [exported.network_file, *sorted((exported.folder / "cells").glob("*.cir"))]:
         digest.update(path.read_bytes())
-    facts = [exported.hardware.model_dump(), exported.facts["pdk"]["sha256"], TRANSIENT_OPTIONS]
+    hw, layers = exported.hardware, exported.shape.layers
+    timing = Timing(hw.frame_s, hw.edge_s, 1, layers)
+    windows = [timing.window(layer) for layer in range(layers)]
+    pdk_sha256 = exported.facts["pdk"]["sha256"]
+    facts = [hw.model_dump(), pdk_sha256, TRANSIENT_OPTIONS, SAMPLE, windows]
     digest.update(json.dumps(facts, sort_keys=True).encode())
     return digest.hexdigest()
 
