@@ -61,7 +61,7 @@ def confine(rows: Tensor, packing: Packing, limits: Limits) -> Tensor:
         confined[..., at] = confined[..., at].clamp(low, limits.bias_max)
     upper = packing.positions("cell.beta_hi").to(rows.device)
     width = packing.positions("cell.width").to(rows.device)
-    confined[..., width] = torch.minimum(
-        confined[..., width], confined[..., upper] - limits.beta_lo_min
-    )
+    widest = confined[..., upper] - limits.beta_lo_min
+    # Rounding may leave the difference a hair below the range of a bias current.
+    confined[..., width] = torch.minimum(confined[..., width], widest).clamp_min(limits.bias_min)
     return confined
