@@ -32,7 +32,8 @@ def moment(step: int, settings: TrainingSection) -> Moment:
     eps falls linearly to 0, and the learning rate along half a cosine once eps is 0: first find
     the memory, then settle it. The last step is always deployed.
     """
-    part = step / max(settings.steps - 1, 1)
+    last = step >= settings.steps - 1
+    part = 1.0 if last else step / (settings.steps - 1)
     fraction = settings.leak_fraction
     leak = settings.leak_start * (1 - part / fraction) if part < fraction else 0.0
     start = settings.grid_fraction
@@ -46,4 +47,4 @@ def moment(step: int, settings: TrainingSection) -> Moment:
     rate = settings.learning_rate * (_FINAL_LEARNING_RATE + (1 - _FINAL_LEARNING_RATE) * cosine)
     ramp = settings.margin_ramp_fraction
     margin = min(1.0, part / ramp) if ramp else 1.0
-    return Moment(leak, 1.0 if step == settings.steps - 1 else strength, rate, margin)
+    return Moment(leak, 1.0 if last else strength, rate, margin)

@@ -96,7 +96,7 @@ def margins(parameters: Mapping[str, Tensor], split: Split, decision: Decision) 
     return {
         "fraction_within_0.05_units": near / count,
         "near_tie_fraction": float((lead < NEAR_TIE_UNITS).double().mean()),
-        "logit_lead_median_units": float(lead.median()),
+        "logit_lead_median_units": float(lead.quantile(0.5)),
         "logit_lead_5th_percentile_units": float(lead.quantile(0.05)),
         "max_node_current_units": max(peaks),
         "max_logit_units": logit_peak,
