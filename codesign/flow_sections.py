@@ -1,0 +1,224 @@
+"""What a flow can say: every knob with its type, default, range and meaning.
+
+Names carry their unit (``_v`` volt, ``_a`` ampere, ``_s`` second, ``_m`` metre, ``_f`` farad,
+``_c`` degree Celsius; ``_units`` means multiples of the unit current, the amperes that stand for 1.0 in
+software). ``codesign.flows`` reads and writes them.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Base of all configuration: immutable, strict, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DigitsTask(Section):
+    """The 8 x 8 digits that ship with scikit-learn, one row of pixels per frame."""
+
+    name: Literal["digits"] = "digits"
+    classes: tuple[Annotated[int, Field(ge=0, le=9)], ...] = Field(
+        default=(0, 1, 2, 3), min_length=2, description="which digits, in logit order"
+    )
+    input_scale_units: float = Field(
+        default=1.0, gt=0, le=4, description="current of the brightest pixel"
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "DigitsTask":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("names a digit twice; list each digit once")
+        return self
+
+
+class SpeechCommandsTask(Section):
+    """Keyword detection on a folder laid out like Speech Commands (``word/clip.wav|flac``)."""
+
+    name: Literal["speech_commands"] = "speech_commands"
+    keyword: str = Field(default="yes", description="the word to detect (class 1)")
+    others: tuple[str, ...] = Field(
+        default=("no", "up", "down", "left", "right", "_silence_"),
+        min_length=1,
+        description="the words that stand for 'not the keyword' (class 0)",
+    )
+    sample_rate_hz: int = Field(default=16000, ge=4000, le=48000)
+    clip_s: float = Field(default=1.0, gt=0.1, le=10, description="clips are padded or cut to this")
+    n_mfcc: int = Field(default=13, ge=2, le=40)
+    n_fft: int = Field(default=512, ge=64, le=4096)
+    hop_s: float = Field(default=0.01, gt=0.001, le=0.1, description="frame period of the features")
+    n_mels: int = Field(default=40, ge=4, le=128, description="bands of the mel filter bank")
+    floor_db: float = Field(
+        default=-75.0, ge=-120, le=0, description="band power below this is silence; full scale = 0"
+    )
+    max_input_units: float = Field(
+        default=1.5, ge=1, le=4, description="largest input current; the 99th percentile is 1"
+    )
+    augment_copies: int = Field(
+        default=4,
+        ge=0,
+        le=64,
+        description="altered copies of each training clip of the larger class; the smaller class "
+        "gets as many as make the two equal",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SpeechCommandsTask":
+        words = (self.keyword, *self.others)
+        if len(set(words)) != len(words):
+            raise ValueError("names a word twice in keyword and others; list each word once")
+        if self.n_mfcc > self.n_mels:
+            raise ValueError(
+                f"n_mfcc = {self.n_mfcc} is more than n_mels = {self.n_mels}; make it at most that"
+            )
+        return self
+
+
+Task = Annotated[DigitsTask | SpeechCommandsTask, Field(discriminator="name")]
+
+
+class NetworkSection(Section):
+    """Shape of the first-quadrant network."""
+
+    cell: Literal["fq_bmru"] = "fq_bmru"
+    state_dim: int = Field(default=8, ge=1, le=1024, description="d: units per recurrent layer")
+    layers: int = Field(default=2, ge=1, le=8, description="recurrent layers")
+
+
+class TrainingSection(Section):
+    """How the network is learned; the measured reasons are in docs/theory.md."""
+
+    decision: Literal["last_frame", "mean_logit"] = Field(
+        default="last_frame", description="how the chip decides; loss and selection follow it"
+    )
+    starts: int = Field(
+        default=16, ge=1, le=64, description="independent seeds; validation chooses"
+    )
+    selection: Literal["validation", "one_standard_error"] = Field(
+        default="validation",
+        description="the start kept: the best on validation, or, for a small validation split, "
+        "the best on training among those within one standard error of it",
+    )
+    steps: int = Field(default=2000, ge=1, le=1_000_000, description="optimiser steps per start")
+    batch_size: int = Field(default=64, ge=1, le=65536)
+    learning_rate: float = Field(default=2e-2, gt=0, le=1)
+    leak_start: float = Field(
+        default=0.7, ge=0, lt=1, description="eps at step 0; 1 would be a pure accumulator"
+    )
+    leak_fraction: float = Field(
+        default=0.3, ge=0, lt=1, description="part of the steps over which eps falls to 0"
+    )
+    surrogate_sharpness: float = Field(default=1.0, gt=0, le=100)
+    margin_units: float = Field(
+        default=0.25, ge=0, le=1, description="candidates are pushed this far from thresholds"
+    )
+    margin_weight: float = Field(default=4.0, ge=0, le=1000)
+    margin_ramp_fraction: float = Field(
+        default=0.0, ge=0, le=1, description="part of the steps over which that weight grows"
+    )
+    logit_margin_units: float = Field(
+        default=1.0, ge=0, le=100, description="the right class should lead by this much"
+    )
+    logit_margin_weight: float = Field(default=0.0, ge=0, le=100)
+    current_weight: float = Field(
+        default=1e-3, ge=0, le=1, description="price per unit of mirrored current: power and range"
+    )
+    weight_limit: float = Field(default=4.0, gt=0, le=16, description="largest |weight|")
+    beta_lo_min_units: float = Field(
+        default=0.15, gt=0, le=1, description="lower thresholds stay above this, and above leaks"
+    )
+    grid_fraction: float = Field(
+        default=0.5, ge=0, lt=1, description="part of the steps after which the grid sets in"
+    )
+    grid_ramp_fraction: float = Field(
+        default=0.0, ge=0, lt=1, description="part of the steps over which it sets in"
+    )
+    mismatch_percent: float = Field(
+        default=5.0, ge=0, le=50, description="p: one multiplicative draw per step, sigma = p/3"
+    )
+    leak_current_units: float = Field(
+        default=0.03, ge=0, le=0.5, description="U(0, this) added to candidates while training"
+    )
+    initial_beta_lo_units: float = Field(default=0.6, gt=0, le=2)
+    initial_width_units: float = Field(
+        default=2.5, gt=0, le=4, description="wide windows hold longer: memory to begin with"
+    )
+    initial_center: Literal["window", "zero"] = Field(
+        default="window", description="where the candidates of a new network are centred"
+    )
+    initial_spread_units: float = Field(
+        default=1.0, gt=0, le=10, description="standard deviation of its candidates"
+    )
+    evaluate_every: int = Field(default=50, ge=1, description="steps between validations")
+    patience: int = Field(
+        default=0, ge=0, description="validations without progress before a start stops; 0: never"
+    )
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
+
+
+class HardwareSection(Section):
+    """The hardware specification: process, supply, currents, device sizes, cell."""
+
+    pdk: str = Field(default="gf180mcu", pattern=r"^[A-Za-z0-9_\-]+$")
+    corner: str = Field(default="typical", pattern=r"^[A-Za-z0-9_]+$")
+    supply_v: float = Field(default=1.8, ge=0.9, le=5.5)
+    temperature_c: float = Field(default=27.0, ge=-55, le=150)
+    unit_current_a: float = Field(
+        default=1e-9, ge=5e-11, le=1e-7, description="the amperes that stand for 1.0 in software"
+    )
+    weight_grid: Literal[8, 16] = Field(
+        default=8, description="weights are multiples of 1/grid: unit devices in parallel"
+    )
+    cell: Literal["async", "strobed"] = Field(
+        default="strobed", description="published cell, or the one that looks once per frame"
+    )
+    frame_s: float = Field(default=0.01, gt=1e-5, le=10, description="one input frame on the chip")
+    edge_s: float = Field(default=2e-5, gt=0, le=1e-2, description="rise time of the stimuli")
+    unit_w_m: float = Field(default=1.2e-6, ge=1e-6, le=1e-4, description="unit device width")
+    unit_l_m: float = Field(default=1e-5, ge=1e-6, le=4e-5, description="unit device length")
+    cell_w_m: float = Field(default=4e-6, ge=1e-6, le=1e-4, description="cell mirror width")
+    cell_l_m: float = Field(default=1e-5, ge=1e-6, le=4e-5, description="cell mirror length")
+    switch_w_m: float = Field(default=5e-7, ge=2.2e-7, le=1e-5)
+    switch_l_m: float = Field(default=5e-7, ge=2.8e-7, le=1e-5)
+    v0_capacitance_f: float = Field(
+        default=5e-14, ge=0, le=1e-11, description="capacitor on the decision node of each cell"
+    )
+    readout_v: float = Field(
+        default=0.6, ge=0.2, le=3.0, description="voltage at which the logit currents are taken"
+    )
+    bias_min_units: float = Field(default=0.05, gt=0, le=1, description="smallest bias current")
+    bias_max_units: float = Field(default=5.0, gt=1, le=20, description="largest bias current")
+
+    @model_validator(mode="after")
+    def _edge_inside_frame(self) -> "HardwareSection":
+        if self.edge_s > self.frame_s / 20:
+            raise ValueError(
+                f"edge_s = {self.edge_s:g} is longer than a twentieth of frame_s = "
+                f"{self.frame_s:g}; make edge_s smaller"
+            )
+        return self
+
+
+class SimulationSection(Section):
+    """Which clips go to the simulator and what must hold of the result."""
+
+    clips: int = Field(default=24, ge=1, le=1_000_000, description="test clips simulated")
+    jobs: int = Field(default=0, ge=0, le=1024, description="ngspice processes; 0: one per core")
+    timeout_s: float = Field(default=600.0, gt=0, description="per sample")
+    near_tie_units: float = Field(
+        default=0.1, ge=0, le=10, description="twin margins below this are listed as near-ties"
+    )
+
+
+class Flow(Section):
+    """A complete recipe, from data to transistors."""
+
+    name: str = Field(default="digits", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    task: Task = Field(default_factory=DigitsTask)
+    network: NetworkSection = Field(default_factory=NetworkSection)
+    training: TrainingSection = Field(default_factory=TrainingSection)
+    hardware: HardwareSection = Field(default_factory=HardwareSection)
+    simulation: SimulationSection = Field(default_factory=SimulationSection)
