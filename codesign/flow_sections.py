@@ -1,8 +1,8 @@
 """What a flow can say: every knob with its type, default, range and meaning.
 
 Names carry their unit (``_v`` volt, ``_a`` ampere, ``_s`` second, ``_m`` metre, ``_f`` farad,
-``_c`` degree Celsius; ``_units`` means multiples of the unit current, the amperes that stand for 1.0 in
-software). ``codesign.flows`` reads and writes them.
+``_c`` degree Celsius; ``_units`` means multiples of the unit current, the amperes that stand for
+1.0 in software). ``codesign.flows`` reads and writes them.
 """
 
 from typing import Annotated, Literal
