@@ -49,39 +49,44 @@ def evaluate(
     sets ``leak`` (eps of the cells), ``sharpness`` (surrogate gradient, 1/units) and ``stray``
     [*S, layers, d], a current in units added to the candidates.
     """
-    frames = inputs.shape[-2]
+    frames, clips = inputs.shape[-2], inputs.shape[-3]
 
-    def rows(vector: Tensor) -> Tensor:
-        return vector[..., None, :]
+    def column(vector: Tensor) -> Tensor:
+        return vector[..., None]
 
     def linear(x: Tensor, name: str) -> Tensor:
-        return rows(parameters[f"{name}.bias"]) + x @ parameters[f"{name}.weight"].mT
+        return parameters[f"{name}.weight"] @ x + column(parameters[f"{name}.bias"])
 
     def unfold(x: Tensor) -> Tensor:
-        return x.view(*x.shape[:-2], -1, frames, x.shape[-1])
+        return x.view(*x.shape[:-1], frames, clips)
 
-    # Clips and frames share one dimension outside the cells: one matrix product per network.
-    x = torch.relu(linear(inputs.flatten(-3, -2), "projection"))
-    projection = unfold(x)
+    def named(x: Tensor) -> Tensor:
+        return unfold(x).transpose(-3, -1)
+
+    # Inside, units come first and the frames of all clips last, [*S, d, T B]: products of a small
+    # matrix with a wide one are several times faster than of a tall one with a small one.
+    x = torch.relu(linear(inputs.transpose(-3, -1).flatten(-2), "projection"))
+    projection = named(x)
     candidates, states, outputs = [], [], []
     layer = 0
     while f"layers.{layer}.cell.beta_hi" in parameters:
         name = f"layers.{layer}"
         drive = linear(x, f"{name}.candidate")
         if stray is not None:
-            drive = drive + rows(stray[..., layer, :])
+            drive = drive + column(stray[..., layer, :])
         beta_hi, width, alpha = (
-            rows(rows(parameters[f"{name}.cell.{key}"])) for key in ("beta_hi", "width", "alpha")
+            column(column(parameters[f"{name}.cell.{key}"]))
+            for key in ("beta_hi", "width", "alpha")
         )
         # The cell compares the drive before its ReLU: same states for beta_lo > 0, and the
         # gradient survives where the ReLU is off.
-        state = cell(unfold(drive), beta_hi, width, alpha, leak, sharpness)
-        x = x + torch.relu(linear(state.flatten(-3, -2), f"{name}.output"))
-        candidates.append(unfold(torch.relu(drive)))
-        states.append(state)
-        outputs.append(unfold(x))
+        state = cell(unfold(drive), beta_hi, width, alpha, leak, sharpness).flatten(-2)
+        x = x + torch.relu(linear(state, f"{name}.output"))
+        candidates.append(named(torch.relu(drive)))
+        states.append(named(state))
+        outputs.append(named(x))
         layer += 1
-    return Trace(projection, candidates, states, outputs, unfold(linear(x, "readout")))
+    return Trace(projection, candidates, states, outputs, named(linear(x, "readout")))
 
 
 class CellParameters(nn.Module):

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+import codesign
 from codesign.files import atomic_path
 from codesign.flows import Flow
 from codesign.tasks.base import TaskData
@@ -33,7 +34,7 @@ def fingerprint(flow: Flow, data: TaskData) -> str:
         "network": flow.network.model_dump(mode="json"),
         "training": flow.training.model_dump(mode="json"),
         "hardware": [hardware.weight_grid, hardware.bias_min_units, hardware.bias_max_units],
-        "torch": torch.__version__,
+        "versions": [torch.__version__, codesign.__version__],
     }
     digest.update(json.dumps(recipe, sort_keys=True).encode())
     for split in (data.train, data.validation):
