@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from codesign.cli.options import console
+from codesign.errors import InputError
 from codesign.files import read_json
 from codesign.flows import Flow, load_flow
 from codesign.report import build_report
@@ -80,15 +82,26 @@ def train_run(
 
         run = train(flow, run_dir, data_dir, jobs=jobs or 0, force=force, on_progress=show)
     if reused:
-        console.print(f"{run.path} is finished; reusing its model (--force trains it again)")
-    describe(read_json(run.metrics_file, "the metrics of a run"))
+        console.print(
+            f"{run.path} is finished; reusing its model (--force trains it again)", markup=False
+        )
+    metrics = read_json(run.metrics_file, "the metrics of a run")
+    try:
+        describe(metrics)
+    except (KeyError, TypeError, ValueError, StopIteration, AttributeError) as error:
+        raise InputError(
+            f"{run.metrics_file} is not the metrics of a finished training ({error!r}); train it "
+            "again with 'codesign train --force'."
+        ) from error
     return run
 
 
 def describe(metrics: dict[str, Any]) -> None:
     """Accuracy beside the memoryless control, and the margins a circuit depends on."""
     control, margin = metrics["memoryless"], metrics["margin"]
-    table = Table(title=metrics["task"]["description"], title_style="", title_justify="left")
+    table = Table(
+        title=escape(metrics["task"]["description"]), title_style="", title_justify="left"
+    )
     table.add_column("split")
     for name in ("clips", "accuracy", "balanced", "balanced, no memory"):
         table.add_column(name, justify="right")
