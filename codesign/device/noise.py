@@ -7,8 +7,10 @@ run for all geometries and currents, and fitted, for one device that carries the
     h(I) = 2 / (1 + sqrt(1 + 4 I / inversion_a))
 
 2 q I is the shot noise of I. h is 1 in weak inversion and falls, as gm/I does, where the current
-comes near ``inversion_a``; without it the same fit is wrong by up to 28 % at 10 nA, with it 3 %.
-``m`` devices in parallel carry I/m each and their densities add.
+comes near ``inversion_a``; without it the same fit is wrong by up to 28 % at 10 nA, with it 3 %
+(GF180MCU, generic180: BSIM4 with tnoimod = 0). SKY130's models (tnoimod = 1) hold white levels
+that no such law follows, below shot noise in places: ``error`` then says so. ``m`` devices in
+parallel carry I/m each and their densities add.
 
 A transient takes that noise from a current source between drain and source. The source's value is
 a straight line between samples ``step_s`` apart: its density is S sinc^4(f step_s), 3 dB down at
@@ -46,7 +48,7 @@ _OHM = 1e9
 _DRIVE_MIN_V = -0.4
 _DRIVE_STEP_V = 0.004
 _PER_LINE = 8
-_SCHEMA = 3
+_SCHEMA = 4
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,8 @@ def _fit(plot: Plot, geometry: Geometry, devices: range) -> NoiseDensity:
         falls = 2 / (1 + np.sqrt(1 + 4 * current * np.exp(-guess[1])))
         return np.asarray(guess[0] + np.log(falls) - np.log(factor))
 
-    white, inversion = least_squares(apart, [math.log(factor[0]), math.log(1e-7)]).x
+    start, within = [math.log(factor[0]), math.log(1e-7)], np.log([[1e-3, 1e-10], [1e3, 1e-6]])
+    white, inversion = least_squares(apart, start, bounds=(within[0], within[1])).x
     falls = 2 / (1 + np.sqrt(1 + 4 * current * np.exp(-inversion)))
     coefficient, exponent, slope = 0.0, 2.0, 1.0
     if flicker.min() > 0:
