@@ -202,10 +202,14 @@ class HardwareSection(Section):
 
 
 class SimulationSection(Section):
-    """Which clips go to the simulator and what must hold of the result."""
+    """Which clips go to the simulator, which simulator, and what must hold of the result."""
 
+    engine: Literal["auto", "ngspice", "batched"] = Field(
+        default="auto",
+        description="auto: the batched engine for large plans of designs it can take",
+    )
     clips: int = Field(default=24, ge=1, le=1_000_000, description="test clips simulated")
-    jobs: int = Field(default=0, ge=0, le=1024, description="ngspice processes; 0: one per core")
+    jobs: int = Field(default=0, ge=0, le=1024, description="processes or threads; 0: one per core")
     timeout_s: float = Field(default=600.0, gt=0, description="per sample")
     near_tie_units: float = Field(
         default=0.1, ge=0, le=10, description="twin margins below this are listed as near-ties"

@@ -9,6 +9,7 @@ previous state or any state below already differs. Otherwise it starts here, and
     settling    the candidate the chip holds when sampled is itself on the other side
     glitch      the sampled candidate is right, the state is not: something happened inside the
                 frame that is gone by the end of it
+    inherited   the previous state of the same cell, or a state below, already differs
 """
 
 import numpy as np
@@ -20,9 +21,13 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def latch(candidate: float, previous: bool, beta_hi: float, beta_lo: float) -> bool:
-    """The cell's rule on an on/off state: set above beta_hi, keep above beta_lo, else clear."""
-    return candidate > beta_hi or (candidate > beta_lo and previous)
+CAUSES = ("threshold", "settling", "glitch", "inherited")
+AGREES = -1
+
+
+def latch(candidate: Floats, previous: Bools, beta_hi: Floats, beta_lo: Floats) -> Bools:
+    """The cell's rule on on/off states: set above beta_hi, keep above beta_lo, else clear."""
+    return np.asarray((candidate > beta_hi) | ((candidate > beta_lo) & previous))
 
 
 def find_causes(
@@ -32,24 +37,26 @@ def find_causes(
     chip_active: Bools,
     beta_hi: Floats,
     beta_lo: Floats,
-) -> NDArray[np.object_]:
-    """Cause of each disagreement, None where chip and twin agree.
+) -> NDArray[np.int8]:
+    """Cause of each disagreement as its place in ``CAUSES``, ``AGREES`` where there is none.
 
-    Traces have shape (layers, units, frames), thresholds (layers, units), all in units.
+    Traces have shape (..., layers, units, frames), thresholds (layers, units), all in units.
     """
     differs = twin_active != chip_active
-    causes = np.full(differs.shape, None, dtype=object)
-    below_differs = np.cumsum(differs.any(axis=1), axis=0) - differs.any(axis=1) > 0
-    for layer, unit, frame in np.argwhere(differs):
-        before = bool(chip_active[layer, unit, frame - 1]) if frame else False
-        if below_differs[layer, frame] or (frame and differs[layer, unit, frame - 1]):
-            causes[layer, unit, frame] = "inherited"
-            continue
-        thresholds = (beta_hi[layer, unit], beta_lo[layer, unit])
-        wanted, got = twin_candidate[layer, unit, frame], chip_candidate[layer, unit, frame]
-        follows = latch(got, before, *thresholds) == bool(chip_active[layer, unit, frame])
-        if min(abs(wanted - threshold) for threshold in thresholds) < NEAR_UNITS:
-            causes[layer, unit, frame] = "threshold"
-        else:
-            causes[layer, unit, frame] = "settling" if follows else "glitch"
-    return causes
+    high, low = beta_hi[..., None], beta_lo[..., None]
+    inherited = differs_below(differs)[..., None, :] | before(differs)
+    near = np.minimum(np.abs(twin_candidate - high), np.abs(twin_candidate - low)) < NEAR_UNITS
+    follows = latch(chip_candidate, before(chip_active), high, low) == chip_active
+    causes = np.select([inherited, near, follows], [3, 0, 1], 2)
+    return np.where(differs, causes, AGREES).astype(np.int8)
+
+
+def differs_below(differs: Bools) -> Bools:
+    """Whether any state of the layers below differs in the same frame: (..., layers, frames)."""
+    wrong = differs.any(axis=-2)
+    return np.asarray(np.cumsum(wrong, axis=-2) - wrong > 0)
+
+
+def before(active: Bools) -> Bools:
+    """The frame before, off before the first."""
+    return np.concatenate([np.zeros_like(active[..., :1]), active[..., :-1]], axis=-1)

@@ -66,10 +66,27 @@ def stimulus(inputs_units: Sequence[Sequence[float]], timing: Timing, unit_a: fl
     return "\n".join(lines) + "\n"
 
 
+def connections(hw: HardwareSection, shape: Shape) -> list[str]:
+    """What the bench connects to the ports of the network, in their order."""
+    nodes = [f"u_{k}_p" for k in range(shape.inputs)]
+    nodes += [f"y_{k}" for k in range(shape.classes)] + ["ref_p", "rst"]
+    nodes += [port for pair in strobe_ports(hw, shape) for port in pair]
+    return [*nodes, *_NODES.values(), "0"]
+
+
 def bench_text(
-    hw: HardwareSection, shape: Shape, timing: Timing, title: str, includes: Iterable[str]
+    hw: HardwareSection,
+    shape: Shape,
+    timing: Timing,
+    title: str,
+    includes: Iterable[str],
+    network: str | None = None,
 ) -> str:
-    """The deck around the network; ``includes`` are the files it reads, in order."""
+    """The deck around the network; ``includes`` are the files it reads, in order.
+
+    ``network`` is the text of the network itself, connected; by default it is an instance of the
+    subcircuit ``network`` of the included files.
+    """
     lines = [comment(title), *(f".include '{name}'" for name in includes)]
     lines += [TRANSIENT_OPTIONS, f".temp {hw.temperature_c:g}", ""]
     lines += ["* supplies, one per block so that power splits; ground is vss"]
@@ -82,10 +99,10 @@ def bench_text(
         lines += ["* strobes: each layer looks at its candidates once per frame"]
         for layer, (plain, complement) in enumerate(strobe_ports(hw, shape)):
             lines += _strobe(hw, timing, layer, plain, complement)
-    ports = [f"u_{k}_p" for k in range(shape.inputs)]
-    ports += [f"y_{k}" for k in range(shape.classes)] + ["ref_p", "rst"]
-    ports += [port for pair in strobe_ports(hw, shape) for port in pair]
-    lines += ["", *_wrap(INSTANCE, [*ports, *_NODES.values(), "0", "network"])]
+    if network is None:
+        lines += ["", *_wrap(INSTANCE, [*connections(hw, shape), "network"])]
+    else:
+        lines += ["", *network.splitlines()]
     cells = [(la, un) for la in range(shape.layers) for un in range(shape.state_dim)]
     lines += [f".ic {decision_vector(*cell)}=0" for cell in cells]
     lines += [f".save {vector}" for vector in saved_vectors(shape)]

@@ -1,7 +1,8 @@
-"""``codesign simulate``: test clips through ngspice, compared with the software twin."""
+"""``codesign simulate``: test clips at transistor level, compared with the software twin."""
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -10,19 +11,76 @@ from codesign.cli.options import console, pdk_root_option, run_argument
 from codesign.errors import SpecificationFailed
 from codesign.report import build_report
 from codesign.runs import Run, open_run
+from codesign.simulation.engines import NGSPICE_UP_TO, EngineName
+from codesign.simulation.plan import Range
 from codesign.simulation.run import Options, simulate
-from codesign.simulation.sample import Ending
+from codesign.simulation.setting import JUDGE_SAMPLES
+
+_ENGINES = ("auto", "ngspice", "batched")
+# Of many decisions that differ, the first few say enough; samples.parquet has them all.
+_NAMED = 20
+
+
+def sample_range(_context: click.Context, _option: click.Parameter, given: str | None) -> Range:
+    """START:STOP as a pair; either end may be left out."""
+    if given is None:
+        return (None, None)
+    match = re.fullmatch(r"(\d*):(\d*)", given.strip())
+    if match is None:
+        raise click.BadParameter(f"'{given}' is not START:STOP, as in 120:180.")
+    start, stop = (int(text) if text else None for text in match.groups())
+    return (start, stop)
 
 
 @click.command()
 @run_argument
-@click.option("--clips", type=click.IntRange(min=1), help="Test clips to simulate.")
-@click.option("--jobs", type=click.IntRange(min=1), help="ngspice processes at a time.")
+@click.option(
+    "--clips",
+    type=click.IntRange(min=1),
+    help="Test clips to simulate, the first of an order shuffled by the run's seed. "
+    "[default: simulation.clips of the flow; with --mc 1]",
+)
+@click.option(
+    "--mc",
+    "chips",
+    type=click.IntRange(min=1),
+    metavar="CHIPS",
+    help="Draw this many chips with mismatch and simulate each on --clips clips.",
+)
+@click.option(
+    "--samples",
+    callback=sample_range,
+    metavar="START:STOP",
+    help="Simulate this range of the plan's samples only; chip K has samples K*CLIPS to "
+    "(K+1)*CLIPS. Results equal those of the whole.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(_ENGINES),
+    help="What advances the transistors: ngspice, one sample per process; batched, many samples "
+    f"together, judged by ngspice; auto, batched for plans of more than {NGSPICE_UP_TO} samples "
+    "where it can take the design. [default: simulation.engine of the flow]",
+)
+@click.option(
+    "--judge",
+    type=click.IntRange(min=0),
+    default=JUDGE_SAMPLES,
+    show_default=True,
+    help="Samples of a batched run that are simulated again in ngspice and compared; 0 checks "
+    "nothing.",
+)
+@click.option(
+    "--jobs",
+    "--threads",
+    "jobs",
+    type=click.IntRange(min=1),
+    help="ngspice processes, or threads of the batched engine, at a time.",
+)
 @click.option(
     "--timeout",
     "timeout_s",
     type=click.FloatRange(min=0, min_open=True),
-    help="Seconds after which a sample is stopped and counted as failed.",
+    help="Seconds after which a sample in ngspice is stopped and counted as failed.",
 )
 @click.option(
     "--min-agreement",
@@ -34,6 +92,10 @@ from codesign.simulation.sample import Ending
 def command(
     run: Path | None,
     clips: int | None,
+    chips: int | None,
+    samples: Range,
+    engine: str | None,
+    judge: int,
     jobs: int | None,
     timeout_s: float | None,
     min_agreement: float | None,
@@ -42,16 +104,22 @@ def command(
 ) -> None:
     """Simulate test clips of RUN at transistor level and compare them with the software twin.
 
-    One ngspice process per clip. Finished samples are kept: an interrupted call is continued by
-    the same call. Writes RUN/sim/nominal and the report. RUN is a run folder; without it the
-    newest run under ./runs is taken.
+    Without --mc the nominal chip, into RUN/sim/nominal; with it chips with mismatch, into
+    RUN/sim/mc. Finished samples are kept: an interrupted call is continued by the same call. RUN
+    is a run folder; without it the newest run under ./runs is taken. Exit code 1 when ngspice
+    contradicts the batched engine.
     """
     opened = open_run(run)
-    options = Options(clips, jobs, timeout_s, min_agreement, pdk_root, fresh)
+    options = Options(
+        clips=clips, jobs=jobs, timeout_s=timeout_s, min_agreement=min_agreement,
+        pdk_root=pdk_root, fresh=fresh, chips=chips, samples=samples,
+        engine=cast(EngineName | None, engine), judge=judge,
+    )  # fmt: skip
     figures = simulate_with_progress(opened, options)
     describe(figures)
     build_report(opened)
-    click.echo(opened.sim_dir())
+    click.echo(opened.sim_dir(figures["plan"]))
+    check_judge(figures)
     check_agreement(figures, min_agreement)
 
 
@@ -61,21 +129,20 @@ def simulate_with_progress(run: Run, options: Options) -> dict[str, Any]:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[failed]}"),
     )  # fmt: skip
-    failed = 0
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("ngspice", total=None, failed="")
+        task = bar.add_task("samples", total=None, failed="")
 
-        def show(done: int, total: int, ending: Ending | None) -> None:
-            nonlocal failed
-            failed += ending is not None and ending.status != "ok"
+        def show(done: int, total: int, failed: int) -> None:
             bar.update(task, completed=done, total=total, failed=f"{failed} failed" * bool(failed))
 
-        return simulate(run, options, show)
+        return simulate(run, options, show, lambda text: console.print(text, markup=False))
 
 
 def describe(figures: dict[str, Any]) -> None:
     """The headline figures, with their denominators."""
     console.print(f"samples: {figures['samples_ok']} of {figures['samples_total']} ran to the end")
+    if "judge_verdict" in figures:
+        console.print(judge_line(figures), markup=False)
     if not figures["samples_ok"]:
         return
     low, high = figures["vote_agreement_interval"]
@@ -84,8 +151,21 @@ def describe(figures: dict[str, Any]) -> None:
         f"{figures['samples_ok']} (95 % interval {100 * low:.1f} to {100 * high:.1f} %), "
         f"{len(figures['near_ties'])} near-ties"
     )
-    for item in figures["differing"]:
-        console.print(f"  differs: {item['clip_id']}: {item['explanation']}", markup=False)
+    for item in figures["differing"][:_NAMED]:
+        where = item["clip_id"] + (
+            "" if item["chip_index"] is None else f", chip {item['chip_index']}"
+        )
+        console.print(f"  differs: {where}: {item['explanation']}", markup=False)
+    left = figures["samples_ok"] - figures["decisions_agreeing"] - _NAMED
+    if left > 0:
+        console.print(f"  and {left} more, in samples.parquet")
+    if "chips" in figures:
+        console.print(
+            f"chips: {figures['chips_all_decisions_agreeing']} of {figures['chips']} decide as the "
+            f"twin on every clip; accuracy of a chip {100 * figures['accuracy_chip_mean']:.1f} % "
+            f"mean, {100 * figures['accuracy_chip_p5']:.1f} % 5th percentile, "
+            f"{100 * figures['accuracy_chip_min']:.1f} % least"
+        )
     changed = figures["state_agreement_changed"]
     console.print(
         f"states equal: {100 * figures['state_agreement']:.3f} % of {figures['state_count']}"
@@ -105,6 +185,32 @@ def describe(figures: dict[str, Any]) -> None:
         f"{figures['mean_power_feedforward_w'] * 1e9:.1f}, bias "
         f"{figures['mean_power_bias_w'] * 1e9:.1f}"
     )
+
+
+def judge_line(figures: dict[str, Any]) -> str:
+    """What ngspice said of a batched run, in one line."""
+    if figures["judge_verdict"] == "skipped":
+        return "judge: NOT RUN (--judge 0): nothing here was checked against ngspice"
+    if not figures.get("judge_samples_compared"):
+        return f"judge: FAIL: {'; '.join(figures['judge_reasons'])}"
+    return (
+        f"judge: {figures['judge_verdict'].upper()}: {figures['judge_samples_compared']} of "
+        f"{figures['judge_samples']} samples compared with ngspice: candidates within "
+        f"{100 * figures['judge_candidate_error_rms_relative']:.3f} % rms, "
+        f"{figures['judge_states_differing']} of {figures['judge_states_compared']} states differ "
+        f"({figures['judge_states_marginal']} marginal), "
+        f"{figures['judge_decisions_differing']} decisions, power within "
+        f"{100 * figures['judge_power_error_relative_max']:.3f} %"
+    )
+
+
+def check_judge(figures: dict[str, Any]) -> None:
+    """Raise SpecificationFailed when ngspice contradicts the batched engine."""
+    if figures.get("judge_verdict") == "fail":
+        raise SpecificationFailed(
+            f"The batched engine does not agree with ngspice: {'; '.join(figures['judge_reasons'])}"
+            f". See sim/{figures['plan']}/judge.parquet, and simulate with --engine ngspice."
+        )
 
 
 def check_agreement(figures: dict[str, Any], min_agreement: float | None) -> None:

@@ -220,7 +220,8 @@ def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
 
 def _other_circuit(run: Run, settings: dict[str, Any]) -> bool:
     """Whether the simulated circuit, named by its digest, is no longer the one in design/."""
-    if not settings.get("digest") or not (run.design_dir / "network.cir").is_file():
+    simulated = settings.get("design") or settings.get("digest")
+    if not simulated or not (run.design_dir / "network.cir").is_file():
         return False
     # Late: these rooms import torch, which a report of a trained run can do without.
     from codesign.mapping.exported import load_exported
@@ -230,7 +231,7 @@ def _other_circuit(run: Run, settings: dict[str, Any]) -> bool:
         exported = load_exported(run)
     except InputError:  # a design of other weights, which has its own notice
         return False
-    return design_digest(exported) != str(settings["digest"])
+    return design_digest(exported) != str(simulated)
 
 
 def _results(path: Path, columns: str, what: str, needed: bool) -> pd.DataFrame:

@@ -1,7 +1,9 @@
-"""The plan: which samples, each with its own seed, and what they are samples of.
+"""The plan: which samples, each a chip with a clip, and what they are samples of.
 
-A sample's seed depends on the run's seed and the sample's index alone, so any subset can run
-anywhere, in any order, and be continued later.
+A plan is a rule, not a list: sample ``n`` is chip ``n // clips`` with clip ``n % clips`` of an
+order shuffled once by the run's seed. A chip's seed depends on the run's seed and the chip's index
+alone, so any subset can run anywhere, in any order, and be continued later; more chips leave the
+samples of the first ones as they were.
 """
 
 import hashlib
@@ -9,37 +11,99 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from codesign.circuit.testbench import TRANSIENT_OPTIONS
 from codesign.circuit.timing import SAMPLE, Timing
 from codesign.errors import InputError
 from codesign.files import read_json, write_json
 from codesign.mapping.exported import Exported
+from codesign.pdk.adapter import MismatchLaw
 from codesign.runs import Run
 
 if TYPE_CHECKING:  # torch takes seconds to load, and workers read this module
     from codesign.tasks.base import Split
 
-PLAN = "nominal"
+NOMINAL, MONTE_CARLO = "nominal", "mc"
+Range = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True)
 class PlannedSample:
-    """One run of the simulator: a test clip on the nominal chip."""
+    """One run of the simulator: a test clip on a chip; no chip means the nominal one."""
 
     sample: int
     clip: int
     clip_id: str
     label: int
     seed: int
+    chip: int | None = None
+    chip_seed: int | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All samples of a simulation; ``digest`` names what they are samples of."""
+    """All samples of a simulation; ``digest`` names what they are samples of.
+
+    ``clips`` are positions in the test split, with their names and labels; ``chips`` is None for
+    the nominal chip alone. Samples ``start`` to ``stop`` are the ones wanted now, of ``total``.
+    """
 
     name: str
-    samples: tuple[PlannedSample, ...]
     digest: str
+    run_seed: int
+    chips: int | None
+    clips: tuple[int, ...]
+    clip_ids: tuple[str, ...]
+    labels: tuple[int, ...]
+    start: int
+    stop: int
+
+    @property
+    def total(self) -> int:
+        return (self.chips or 1) * len(self.clips)
+
+    @property
+    def samples(self) -> range:
+        """Indices of the samples wanted now."""
+        return range(self.start, self.stop)
+
+    def sample(self, index: int) -> PlannedSample:
+        """Sample ``index`` of the plan."""
+        chip, at = divmod(index, len(self.clips))
+        return PlannedSample(
+            index, self.clips[at], self.clip_ids[at], self.labels[at],
+            sample_seed(self.run_seed, index), *self._chip(chip),
+        )  # fmt: skip
+
+    def nominal(self, at: int = 0) -> PlannedSample:
+        """A clip of the plan on the nominal chip; index -1, for it is not in the plan."""
+        return PlannedSample(-1, self.clips[at], self.clip_ids[at], self.labels[at], 0)
+
+    def rows(self, samples: NDArray[np.int64]) -> pd.DataFrame:
+        """What is planned for ``samples``: one row each, and ``at``, the clip's place in ``clips``.
+
+        ``chip`` and ``chip_seed`` are missing for the nominal chip.
+        """
+        chip, at = np.divmod(samples, len(self.clips))
+        known = {int(k): self._chip(int(k)) for k in np.unique(chip)}
+        return pd.DataFrame(
+            {
+                "sample": samples,
+                "clip": np.array(self.clips)[at],
+                "clip_id": np.array(self.clip_ids, dtype=object)[at],
+                "seed": [sample_seed(self.run_seed, int(sample)) for sample in samples],
+                "chip": pd.array([known[int(k)][0] for k in chip], dtype="Int64"),
+                "chip_seed": pd.array([known[int(k)][1] for k in chip], dtype="Int64"),
+                "label": np.array(self.labels)[at],
+                "at": at,
+            }
+        )
+
+    def _chip(self, chip: int) -> tuple[int | None, int | None]:
+        return (None, None) if self.chips is None else (chip, chip_seed(self.run_seed, chip))
 
 
 def sample_seed(run_seed: int, sample: int) -> int:
@@ -48,23 +112,55 @@ def sample_seed(run_seed: int, sample: int) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 
-def make_plan(exported: Exported, clips: "Split", count: int, run_seed: int) -> Plan:
-    """The first ``count`` test clips, in an order shuffled once by the run's seed.
+def chip_seed(run_seed: int, chip: int) -> int:
+    """A 63-bit seed from the run's seed and the chip's index: no two chips are ever the same."""
+    digest = hashlib.sha256(f"codesign chip {run_seed} {chip}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
-    Raises InputError when there are fewer test clips than asked for.
+
+def make_plan(
+    exported: Exported,
+    clips: "Split",
+    count: int,
+    run_seed: int,
+    chips: int | None = None,
+    law: MismatchLaw | None = None,
+    samples: Range = (None, None),
+) -> Plan:
+    """The first ``count`` test clips of the shuffled order on the nominal chip, or on ``chips``
+    chips with mismatch under ``law``; of these, the range ``samples`` (start, stop).
+
+    Raises InputError when there are fewer test clips, or fewer samples, than asked for.
     """
     if count > len(clips):
         raise InputError(
             f"--clips {count}: the run has {len(clips)} test clips; ask for at most that many."
         )
-    order = sorted(range(len(clips)), key=lambda clip: sample_seed(run_seed, clip))
-    samples = tuple(
-        PlannedSample(
-            sample, clip, clips.ids[clip], int(clips.labels[clip]), sample_seed(run_seed, sample)
+    order = sorted(range(len(clips)), key=lambda clip: sample_seed(run_seed, clip))[:count]
+    total = (chips or 1) * count
+    start, stop = samples[0] or 0, total if samples[1] is None else samples[1]
+    if not start < stop <= total:
+        shown = ":".join("" if end is None else str(end) for end in samples)
+        raise InputError(
+            f"--samples {shown}: the plan has samples 0 to {total - 1}; give START:STOP with "
+            f"START below STOP and STOP at most {total}."
         )
-        for sample, clip in enumerate(order[:count])
+    digest = design_digest(exported)
+    if chips is not None:
+        assert law is not None  # chips differ by a law
+        facts = [digest, run_seed, order, law.model_dump()]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return Plan(
+        name=NOMINAL if chips is None else MONTE_CARLO,
+        digest=digest,
+        run_seed=run_seed,
+        chips=chips,
+        clips=tuple(order),
+        clip_ids=tuple(clips.ids[clip] for clip in order),
+        labels=tuple(int(clips.labels[clip]) for clip in order),
+        start=start,
+        stop=stop,
     )
-    return Plan(PLAN, samples, design_digest(exported))
 
 
 def design_digest(exported: Exported) -> str:
@@ -81,9 +177,10 @@ def design_digest(exported: Exported) -> str:
     return digest.hexdigest()
 
 
-def write_plan(run: Run, plan: Plan) -> None:
-    """Write ``plan.json``."""
-    write_json(run.sim_dir(plan.name) / "plan.json", asdict(plan))
+def write_plan(run: Run, plan: Plan, design: str, engine: str) -> None:
+    """Write ``plan.json``: the rule, and which circuit (``design``) and engine it is run with."""
+    facts = asdict(plan) | {"samples_total": plan.total, "design": design, "engine": engine}
+    write_json(run.sim_dir(plan.name) / "plan.json", facts)
 
 
 def existing_digest(run: Run, name: str) -> str | None:

@@ -1,15 +1,12 @@
-"""One sample: write its deck, run ngspice, read what the transistors did, keep it.
+"""One sample in ngspice: write its deck, run it, read what the transistors did, keep it.
 
-A finished sample is one parquet file, written atomically, that holds the values at the sampling
-instant of every frame and, in its metadata, how the run ended. A sample that failed leaves the
-same file with a status and no values, and its log.
+A nominal sample is the hierarchical netlist as exported; one of a chip with mismatch is the same
+network written flat, every transistor with its draws. Both are read by the same names.
 """
 
-import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,90 +15,116 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from codesign.circuit import testbench as bench
+from codesign.circuit.flat import FlatNetwork, flat_text
 from codesign.circuit.timing import Timing
-from codesign.errors import InputError
 from codesign.files import atomic_path, write_text
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
+from codesign.pdk.adapter import MismatchLaw
+from codesign.simulation.draws import Draws, draw_mismatch
 from codesign.simulation.plan import PlannedSample
+from codesign.simulation.traces import BLOCKS, Traces, failed, write_traces
 from codesign.spice.ngspice import Outcome, run_deck
 from codesign.spice.rawfile import Plot
 
-_META = b"codesign"
 _RAW = "out.raw"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all ngspice samples of a design share.
+
+    ``network`` is its flat form, ``models`` the PDK's model names by polarity and ``law`` its
+    mismatch.
+    """
+
+    shape: Shape
+    hardware: HardwareSection
+    network_file: Path
+    network: FlatNetwork
+    models: dict[str, str]
+    law: MismatchLaw
+    pdk_header: str
+    ngspice: Path
+    timeout_s: float
 
 
 @dataclass(frozen=True)
 class Job:
     """Everything a worker needs for one sample; inputs are (frames, channels) in units."""
 
+    bench: Bench
     planned: PlannedSample
     inputs_units: NDArray[np.float64]
-    shape: Shape
-    hardware: HardwareSection
-    network_file: Path
-    pdk_header: str
-    ngspice: Path
     folder: Path
-    timeout_s: float
     keep_waves: bool
 
     @property
     def timing(self) -> Timing:
-        return Timing(
-            self.hardware.frame_s, self.hardware.edge_s, len(self.inputs_units), self.shape.layers
-        )
+        hw = self.bench.hardware
+        return Timing(hw.frame_s, hw.edge_s, len(self.inputs_units), self.bench.shape.layers)
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How a sample ended; powers in watt, averaged over the clip."""
-
-    sample: int
-    status: str
-    message: str
-    log: str
-    wall_s: float
-    mean_power_cells_w: float | None = None
-    mean_power_feedforward_w: float | None = None
-    mean_power_bias_w: float | None = None
+def sample_name(sample: int) -> str:
+    """How a sample's files are called; the nominal chip beside a plan's own is -1."""
+    return "nominal" if sample < 0 else f"sample-{sample:05d}"
 
 
 def shard_path(folder: Path, sample: int) -> Path:
-    return folder / "shards" / f"sample-{sample:05d}.parquet"
+    return folder / "shards" / f"{sample_name(sample)}.parquet"
 
 
 def waves_path(folder: Path, sample: int) -> Path:
-    return folder / "waves" / f"sample-{sample:05d}.parquet"
+    return folder / "waves" / f"{sample_name(sample)}.parquet"
 
 
-def run_sample(job: Job) -> Ending:
-    """Simulate one sample and write its shard, log and waves; never raises for a failed run."""
+def run_sample(job: Job) -> str:
+    """Simulate one sample and write its shard, log and waves; never raises for a failed run.
+
+    Returns the status.
+    """
     number = job.planned.sample
-    work = job.folder / "work" / f"sample-{number:05d}"
+    work = job.folder / "work" / sample_name(number)
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     (work / "deck.cir").write_text(deck(job), encoding="utf-8")
-    outcome = run_deck(job.ngspice, work, "deck.cir", _RAW, job.timeout_s)
-    log = job.folder / "logs" / f"sample-{number:05d}.log"
+    outcome = run_deck(job.bench.ngspice, work, "deck.cir", _RAW, job.bench.timeout_s)
+    log = job.folder / "logs" / f"{sample_name(number)}.log"
     write_text(log, outcome.log)
     outcome = _complete(outcome, job)
-    ending, readings = _read(job, outcome, str(log.relative_to(job.folder)))
+    traces = _read(job, outcome, str(log.relative_to(job.folder)))
     if outcome.status == "ok" and job.keep_waves:
-        _write_parquet(waves_path(job.folder, number), _waves(job, outcome.plots[0]))
-    _write_parquet(shard_path(job.folder, number), readings, asdict(ending))
-    if ending.status == "ok":  # the deck of a failed sample is kept beside its log
+        table = pa.Table.from_pandas(_waves(job, outcome.plots[0]), preserve_index=False)
+        with atomic_path(waves_path(job.folder, number)) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+    write_traces(shard_path(job.folder, number), traces)
+    if outcome.status == "ok":  # the deck of a failed sample is kept beside its log
         shutil.rmtree(work)
-    return ending
+    return outcome.status
 
 
 def deck(job: Job) -> str:
     """The whole deck of a sample."""
-    title = f"sample {job.planned.sample}, clip {job.planned.clip_id}, seed {job.planned.seed}"
-    text = bench.bench_text(job.hardware, job.shape, job.timing, title, [str(job.network_file)])
+    planned, shared = job.planned, job.bench
+    title = f"sample {planned.sample}, clip {planned.clip_id}, seed {planned.seed}"
+    if planned.chip_seed is None:
+        includes, network = [str(shared.network_file)], None
+    else:
+        title += f", chip {planned.chip} of seed {planned.chip_seed}"
+        draws = draw_mismatch(shared.network.mosfets, shared.law, [planned.chip_seed])
+        includes, network = [], flat_network_text(shared, draws)
+    text = bench.bench_text(shared.hardware, shared.shape, job.timing, title, includes, network)
     first, _, rest = text.partition("\n")
-    stimulus = bench.stimulus(job.inputs_units.tolist(), job.timing, job.hardware.unit_current_a)
-    return f"{first}\n{job.pdk_header}{rest}{stimulus}{bench.control(_RAW)}"
+    unit_a = shared.hardware.unit_current_a
+    stimulus = bench.stimulus(job.inputs_units.tolist(), job.timing, unit_a)
+    return f"{first}\n{shared.pdk_header}{rest}{stimulus}{bench.control(_RAW)}"
+
+
+def flat_network_text(shared: Bench, draws: Draws, row: int = 0) -> str:
+    """The network connected to the bench, with the draws of chip ``row``."""
+    nodes = bench.connections(shared.hardware, shared.shape)
+    network = shared.network.at(bench.INSTANCE, nodes)
+    return flat_text(network, shared.models, draws.delvto_v[row], draws.mulu0[row])
 
 
 def _complete(outcome: Outcome, job: Job) -> Outcome:
@@ -110,7 +133,7 @@ def _complete(outcome: Outcome, job: Job) -> Outcome:
         return outcome
     plot = outcome.plots[0]
     end = plot.scale[-1] if len(plot.scale) else 0.0
-    missing = [name for name in bench.saved_vectors(job.shape) if name not in plot.names]
+    missing = [name for name in bench.saved_vectors(job.bench.shape) if name not in plot.names]
     if missing:
         message = f"the output lacks {missing[0]} ({len(missing)} vectors in all)"
     elif end < job.timing.stop_s * (1 - 1e-6):
@@ -122,33 +145,28 @@ def _complete(outcome: Outcome, job: Job) -> Outcome:
     return Outcome("missing_output", message, outcome.wall_s, outcome.log)
 
 
-def _read(job: Job, outcome: Outcome, log: str) -> tuple[Ending, pd.DataFrame]:
-    number = job.planned.sample
-    empty = pd.DataFrame(
-        {
-            "kind": pd.Series(dtype="str"), "layer": pd.Series(dtype="int64"),
-            "unit": pd.Series(dtype="int64"), "frame": pd.Series(dtype="int64"),
-            "value_units": pd.Series(dtype="float64"),
-        }
-    )  # fmt: skip
+def _read(job: Job, outcome: Outcome, log: str) -> Traces:
+    number, shape, frames = job.planned.sample, job.bench.shape, len(job.inputs_units)
     if outcome.status != "ok":
-        ending = Ending(number, outcome.status, outcome.message, log, outcome.wall_s)
-        return ending, empty
+        return failed(
+            number, shape, frames, outcome.status, outcome.message, log, outcome.wall_s
+        )  # fmt: skip
     plot = outcome.plots[0]
     times = job.timing.sample_times_s()
-    parts = []
-    for kind, layer, unit, vector in _probes(job.shape):
-        values = np.interp(times, plot.scale, plot[vector]) / job.hardware.unit_current_a
-        columns = {"kind": kind, "layer": layer, "unit": unit, "frame": range(len(times))}
-        parts.append(pd.DataFrame({**columns, "value_units": values}))
-    power = {
-        block: float(np.trapezoid(_power_w(job, plot, block), plot.scale) / plot.scale[-1])
-        for block in bench.SOURCES
-    }
-    ending = Ending(
-        number, "ok", "", log, outcome.wall_s, power["cells"], power["feedforward"], power["bias"]
-    )
-    return ending, pd.concat(parts, ignore_index=True)
+    values = np.stack(
+        [np.interp(times, plot.scale, plot[vector]) for *_, vector in _probes(shape)]
+    ).astype(np.float32)
+    cells = shape.layers * shape.state_dim
+    grid = (1, shape.layers, shape.state_dim, frames)
+    power = [
+        float(np.trapezoid(_power_w(job, plot, block), plot.scale) / plot.scale[-1])
+        for block in BLOCKS
+    ]
+    return Traces(
+        np.array([number], dtype=np.int64), ("ok",), ("",), (log,), np.array([outcome.wall_s]),
+        values[:cells].reshape(grid), values[cells : 2 * cells].reshape(grid),
+        values[2 * cells :].T[None], np.array([power]),
+    )  # fmt: skip
 
 
 def _probes(shape: Shape) -> list[tuple[str, int, int, str]]:
@@ -160,40 +178,18 @@ def _probes(shape: Shape) -> list[tuple[str, int, int, str]]:
 
 def _power_w(job: Job, plot: Plot, block: str) -> NDArray[np.float64]:
     # ngspice counts the current into a source's positive terminal, so a supply's is negative.
-    return -plot[bench.supply_vector(block)] * job.hardware.supply_v
+    return -plot[bench.supply_vector(block)] * job.bench.hardware.supply_v
 
 
 def _waves(job: Job, plot: Plot) -> pd.DataFrame:
+    shape = job.bench.shape
     columns: dict[str, NDArray[np.float64]] = {"time_s": plot.scale}
-    for kind, layer, unit, vector in _probes(job.shape):
+    for kind, layer, unit, vector in _probes(shape):
         name = f"logit.c{unit}_a" if kind == "logit" else f"{kind}.l{layer}.u{unit}_a"
         columns[name] = plot[vector]
-    for layer in range(job.shape.layers):
-        for unit in range(job.shape.state_dim):
+    for layer in range(shape.layers):
+        for unit in range(shape.state_dim):
             columns[f"v0.l{layer}.u{unit}_v"] = plot[bench.decision_vector(layer, unit)]
-    for block in bench.SOURCES:
+    for block in BLOCKS:
         columns[f"power.{block}_w"] = _power_w(job, plot, block)
     return pd.DataFrame(columns).astype({name: "float32" for name in columns if name != "time_s"})
-
-
-def _write_parquet(path: Path, frame: pd.DataFrame, meta: dict[str, Any] | None = None) -> None:
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    if meta is not None:
-        table = table.replace_schema_metadata({_META: json.dumps(meta).encode()})
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-
-
-def read_shard(folder: Path, sample: int) -> tuple[Ending, pd.DataFrame] | None:
-    """A finished sample, or None when it has not run. InputError when its file is damaged."""
-    path = shard_path(folder, sample)
-    if not path.is_file():
-        return None
-    try:
-        table = pq.read_table(path)
-        ending = Ending(**json.loads((table.schema.metadata or {})[_META]))
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise InputError(
-            f"{path} is damaged ({type(error).__name__}); delete it and simulate again."
-        ) from error
-    return ending, table.to_pandas()

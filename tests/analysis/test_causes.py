@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.analysis.causes import find_causes, latch
+from codesign.analysis.causes import AGREES, CAUSES, find_causes, latch
 
 HI, LO = 1.0, 0.5
 
@@ -14,17 +14,18 @@ def _causes(
     """One unit per layer; rows are layers, columns frames."""
     shape = (len(twin), 1, len(twin[0]))
     thresholds = np.full(shape[:2], HI), np.full(shape[:2], LO)
-    return find_causes(
+    codes = find_causes(
         np.reshape(twin, shape), np.reshape(chip, shape),
         np.reshape(on, shape), np.reshape(got, shape), *thresholds,
     )[:, 0, :]  # fmt: skip
+    assert AGREES == -1
+    return np.array([*CAUSES, None], dtype=object)[codes]
 
 
 def test_the_latch_sets_keeps_and_clears() -> None:
-    assert latch(1.1, False, HI, LO)
-    assert latch(0.7, True, HI, LO)
-    assert not latch(0.7, False, HI, LO)
-    assert not latch(0.4, True, HI, LO)
+    candidate, was = np.array([1.1, 0.7, 0.7, 0.4]), np.array([False, True, False, True])
+    on = latch(candidate, was, np.array(HI), np.array(LO))
+    assert on.tolist() == [True, True, False, False]
 
 
 def test_agreement_has_no_cause() -> None:
@@ -64,3 +65,16 @@ def test_a_higher_layer_does_not_excuse_a_lower_one() -> None:
         got=[[False, True], [True, True]],
     )
     assert causes.tolist() == [[None, "glitch"], ["glitch", "inherited"]]
+
+
+def test_samples_at_once_are_samples_one_by_one() -> None:
+    draw = np.random.default_rng(0)
+    shape = (6, 2, 3, 20)
+    twin, chip = draw.uniform(0, 1.5, shape), draw.uniform(0, 1.5, shape)
+    on, got = draw.random(shape) < 0.5, draw.random(shape) < 0.5
+    thresholds = draw.uniform(0.9, 1.1, shape[1:3]), draw.uniform(0.4, 0.6, shape[1:3])
+    together = find_causes(twin, chip, on, got, *thresholds)
+    for k in range(len(twin)):
+        alone = find_causes(twin[k], chip[k], on[k], got[k], *thresholds)
+        np.testing.assert_array_equal(together[k], alone)
+    assert set(np.unique(together)) == {AGREES, *range(len(CAUSES))}

@@ -1,0 +1,130 @@
+"""What a simulation is made from: the run's model, design, clips and process, and the options."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.analysis.agreement import Yardstick
+from codesign.checkpoint import Model, load_model
+from codesign.circuit.flat import read_flat_network
+from codesign.circuit.timing import Timing
+from codesign.device.bench import ProcessPoint
+from codesign.errors import InputError
+from codesign.mapping.exported import Exported, load_exported
+from codesign.pdk import find_pdk
+from codesign.pdk.links import spice_path
+from codesign.runs import Run
+from codesign.simulation.engines import EngineName
+from codesign.simulation.plan import Plan, Range, make_plan
+from codesign.simulation.sample import Bench
+from codesign.spice.ngspice import find_ngspice, ngspice_version
+from codesign.tasks.base import Split
+from codesign.testset import load_test_split
+
+JUDGE_SAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to simulate; None takes the value of the run's flow.
+
+    ``chips`` draws that many chips with mismatch (None: the nominal chip), each with ``clips``
+    clips (default then: 1). ``samples`` is the range of the plan to run. ``judge`` samples of a
+    batched run are simulated again in ngspice.
+    """
+
+    clips: int | None = None
+    jobs: int | None = None
+    timeout_s: float | None = None
+    min_agreement: float | None = None
+    pdk_root: Path | None = None
+    fresh: bool = False
+    chips: int | None = None
+    samples: Range = (None, None)
+    engine: EngineName | None = None
+    judge: int = JUDGE_SAMPLES
+
+
+DEFAULTS = Options()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all parts of one simulation share."""
+
+    run: Run
+    options: Options
+    model: Model
+    exported: Exported
+    point: ProcessPoint
+    clips: Split
+    plan: Plan
+    bench: Bench
+    yardstick: Yardstick
+    folder: Path
+    workers: int
+
+    def inputs_units(self) -> NDArray[np.float64]:
+        return np.asarray(self.clips.inputs.double().numpy())
+
+
+def set_up(run: Run, options: Options) -> Setting:
+    model, exported = load_model(run), load_exported(run)
+    flow = run.flow()
+    clips = load_test_split(run)
+    ngspice = find_ngspice()
+    hw, shape = exported.hardware, exported.shape
+    pdk = find_pdk(hw.pdk, options.pdk_root)
+    if pdk.sha256 != exported.facts["pdk"]["sha256"]:
+        raise InputError(
+            f"The design was made with other model files of '{pdk.name}' than the ones found in "
+            f"{pdk.root}; make it again with 'codesign export-netlist' or name the same "
+            "installation with --pdk-root."
+        )
+    count = options.clips or (flow.simulation.clips if options.chips is None else 1)
+    plan = make_plan(
+        exported, clips, count, flow.seed, options.chips, pdk.mismatch, options.samples
+    )
+    bench = Bench(
+        shape=shape,
+        hardware=hw,
+        network_file=spice_path(exported.network_file.resolve()),
+        network=read_flat_network(exported.folder, pdk.nmos, pdk.pmos),
+        models={"n": pdk.nmos, "p": pdk.pmos},
+        law=pdk.mismatch,
+        pdk_header=pdk.header(hw.corner),
+        ngspice=ngspice,
+        timeout_s=options.timeout_s or flow.simulation.timeout_s,
+    )
+    yardstick = Yardstick(
+        shape=shape,
+        parameters=model_parameters(model),
+        rule=model.decision,
+        near_tie_units=flow.simulation.near_tie_units,
+        unit_current_a=hw.unit_current_a,
+        timing=Timing(hw.frame_s, hw.edge_s, clips.inputs.shape[1], shape.layers),
+    )
+    return Setting(
+        run=run,
+        options=options,
+        model=model,
+        exported=exported,
+        point=ProcessPoint(pdk, hw, ngspice, ngspice_version(ngspice)),
+        clips=clips,
+        plan=plan,
+        bench=bench,
+        yardstick=yardstick,
+        folder=run.sim_dir(plan.name),
+        workers=options.jobs or flow.simulation.jobs or os.cpu_count() or 1,
+    )
+
+
+def model_parameters(model: Model) -> dict[str, NDArray[np.float64]]:
+    """Parameters of a model as double precision arrays."""
+    return {
+        key: np.asarray(value.detach().double().numpy())
+        for key, value in model.network.state_dict().items()
+    }

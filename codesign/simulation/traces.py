@@ -1,0 +1,143 @@
+"""What an engine read of some samples: the one form of a result, whichever engine made it.
+
+A shard is a parquet file, written atomically, of one or more samples: values at the sampling
+instant of every frame, mean powers, and how each sample ended. A sample that failed keeps its row,
+with a status, a message, a log and NaN for values: it is a result and is never dropped.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from codesign.errors import InputError
+from codesign.files import atomic_path
+from codesign.mapping.design import Shape
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+BLOCKS = ("cells", "feedforward", "bias")
+_META = b"codesign"
+_ARRAYS = ("candidates_a", "states_a", "logits_a")
+_WORDS = ("status", "message", "log")
+_NAMES = ("sample", *_WORDS, "wall_s", *_ARRAYS, "power_w")
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What an engine read of ``n`` samples, at the sampling instants.
+
+    sample int64 (n,): indices of the plan. status: "ok", or why there is no result ("range",
+    "step_limit", ngspice's own); message: in words; log: path relative to the plan's folder, ""
+    if none. wall_s (n,). candidates_a, states_a (n, layers, units, frames) and logits_a
+    (n, frames, classes), amperes, float32. power_w (n, 3): cells, feedforward, bias; mean over
+    the clip. Values are NaN where status is not "ok".
+    """
+
+    sample: NDArray[np.int64]
+    status: tuple[str, ...]
+    message: tuple[str, ...]
+    log: tuple[str, ...]
+    wall_s: Floats
+    candidates_a: Singles
+    states_a: Singles
+    logits_a: Singles
+    power_w: Floats
+
+    @property
+    def ok(self) -> NDArray[np.bool_]:
+        """Which samples ended well, (n,)."""
+        return np.array([status == "ok" for status in self.status], dtype=bool)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Traces":
+        """The samples at ``rows``: positions, or a mask."""
+        chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        values: dict[str, Any] = {
+            name: tuple(getattr(self, name)[row] for row in chosen)
+            if name in _WORDS
+            else getattr(self, name)[chosen]
+            for name in _NAMES
+        }
+        return Traces(**values)
+
+
+def failed(
+    sample: int, shape: Shape, frames: int, status: str, message: str, log: str, wall_s: float
+) -> Traces:
+    """A sample without values."""
+    cells = (1, shape.layers, shape.state_dim, frames)
+    return Traces(
+        np.array([sample], dtype=np.int64), (status,), (message,), (log,), np.array([wall_s]),
+        np.full(cells, np.nan, np.float32), np.full(cells, np.nan, np.float32),
+        np.full((1, frames, shape.classes), np.nan, np.float32), np.full((1, 3), np.nan),
+    )  # fmt: skip
+
+
+def write_traces(path: Path, traces: Traces, key: str = "") -> None:
+    """Write a shard; ``key`` names what beside the plan the values depend on (the engine's fit)."""
+    count = len(traces.sample)
+    columns: dict[str, pa.Array] = {"sample": pa.array(traces.sample)}
+    columns |= {name: pa.array(getattr(traces, name), pa.string()) for name in _WORDS}
+    columns["wall_s"] = pa.array(traces.wall_s)
+    for k, block in enumerate(BLOCKS):
+        columns[f"power_{block}_w"] = pa.array(traces.power_w[:, k])
+    for name in _ARRAYS:
+        flat = np.ascontiguousarray(getattr(traces, name), np.float32).reshape(count, -1)
+        values = pa.array(flat.ravel(), pa.float32())
+        columns[name] = pa.FixedSizeListArray.from_arrays(values, flat.shape[1])
+    shapes = {name: getattr(traces, name).shape[1:] for name in _ARRAYS}
+    meta = {_META: json.dumps({"key": key, "shapes": shapes}).encode()}
+    with atomic_path(path) as temporary:
+        table = pa.table(columns).replace_schema_metadata(meta)
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_traces(path: Path, key: str = "") -> Traces | None:
+    """A shard; None when it is not there or was written under another key.
+
+    Raises InputError when the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path)
+        meta = json.loads((table.schema.metadata or {})[_META])
+        if meta["key"] != key:
+            return None
+        powers = [table[f"power_{block}_w"].to_numpy() for block in BLOCKS]
+        arrays: dict[str, Any] = {
+            name: table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            .reshape(table.num_rows, *meta["shapes"][name])
+            for name in _ARRAYS
+        }  # fmt: skip
+        words: dict[str, Any] = {name: tuple(table[name].to_pylist()) for name in _WORDS}
+        return Traces(
+            sample=table["sample"].to_numpy(),
+            **words,
+            wall_s=table["wall_s"].to_numpy(),
+            power_w=np.stack(powers, axis=1),
+            **arrays,
+        )
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise InputError(
+            f"{path} is damaged ({type(error).__name__}); delete it and simulate again."
+        ) from error
+
+
+def join(parts: Sequence[Traces]) -> Traces:
+    """Samples one after the other."""
+    values: dict[str, Any] = {
+        name: tuple(chain.from_iterable(getattr(part, name) for part in parts))
+        if name in _WORDS
+        else np.concatenate([getattr(part, name) for part in parts])
+        for name in _NAMES
+    }
+    return Traces(**values)
