@@ -1,4 +1,4 @@
-"""Device noise: how much the models hold, and sources that put it into a transient.
+"""Device noise: how much of it the models hold.
 
 ngspice's ``.tran`` knows no device noise. Its densities are therefore taken from ``.noise``, one
 run for all geometries and currents, and fitted, for one device that carries the current I, as
@@ -12,15 +12,7 @@ comes near ``inversion_a``; without it the same fit is wrong by up to 28 % at 10
 that no such law follows, below shot noise in places: ``error`` then says so. ``m`` devices in
 parallel carry I/m each and their densities add.
 
-A transient takes that noise from a current source between drain and source. The source's value is
-a straight line between samples ``step_s`` apart: its density is S sinc^4(f step_s), 3 dB down at
-0.32/step_s. Two writers give the same statistics:
-
-- ``trnoise_line``: ngspice draws the samples. **No seed reaches them** (measured, ngspice 39):
-  their generator is seeded from the process number; ``.option seed``, ``setseed`` and ``rndseed``
-  leave every run different. For spectra and jitter, not for results to repeat.
-- ``sampled_line`` with ``noise_samples``: the samples are drawn here from a seed and written as a
-  PWL source. Repeatable, and any other engine can be given the same numbers.
+``noise_source`` puts such densities into a transient.
 """
 
 import hashlib
@@ -47,7 +39,6 @@ _OHM = 1e9
 # Below 0 V where a short, hot device leaks more than the smallest current.
 _DRIVE_MIN_V = -0.4
 _DRIVE_STEP_V = 0.004
-_PER_LINE = 8
 _SCHEMA = 4
 
 
@@ -224,74 +215,3 @@ def _fit(plot: Plot, geometry: Geometry, devices: range) -> NoiseDensity:
     )
     error = float(np.abs(expected / total - 1).max())
     return replace(fitted, error=error)
-
-
-def _amplitudes(
-    white_a2_per_hz: float, flicker_a2_per_hz: float, slope: float, step_s: float
-) -> tuple[float, float]:
-    """Rms (A) of independent samples, and of those that Kasdin's filter turns into f^-slope.
-
-    Samples of variance v, ``step_s`` apart, have the one-sided density 2 v step_s; the filter
-    multiplies it by (2 sin(pi f step_s))^-slope, which is (2 pi f step_s)^-slope at low f.
-    """
-    white = math.sqrt(white_a2_per_hz / (2 * step_s))
-    driving = math.sqrt(flicker_a2_per_hz * (2 * math.pi * step_s) ** slope / (2 * step_s))
-    return white, driving
-
-
-def trnoise_line(
-    name: str,
-    plus: str,
-    minus: str,
-    white_density_a2_per_hz: float,
-    flicker_density_a2_per_hz: float,
-    step_s: float,
-    slope: float = 1.0,
-) -> str:
-    """An ngspice current source with these one-sided densities; every run draws another noise.
-
-    ``flicker_density_a2_per_hz`` is the density at 1 Hz and falls as f^-slope (0 < slope < 2).
-    The conversion is ``NA = sqrt(S / (2 NT))`` and
-    ``NAMP = sqrt(flicker (2 pi NT)^slope / (2 NT))``, sqrt(pi flicker) for slope 1. Measured in
-    ngspice 39, density over request: white 0.99, flicker 1.00 to 1.04 (slopes 0.95 to 1.2, NT 0.2
-    and 1 ms), both times sinc^4(f NT). The source is 0 at t = 0, its flicker part then starts
-    from 0, and ngspice takes a breakpoint every NT.
-    """
-    white, driving = _amplitudes(white_density_a2_per_hz, flicker_density_a2_per_hz, slope, step_s)
-    flicker = f" {slope:.6g} {driving:.6g}" if driving > 0 else " 0 0"
-    return f"{name} {plus} {minus} dc 0 trnoise({white:.6g} {step_s:.6g}{flicker})\n"
-
-
-def noise_samples(
-    white_density_a2_per_hz: float,
-    flicker_density_a2_per_hz: float,
-    step_s: float,
-    count: int,
-    seed: int | Sequence[int],
-    slope: float = 1.0,
-) -> NDArray[np.float64]:
-    """``count`` samples (A), ``step_s`` apart, with the statistics of ``trnoise_line``.
-
-    The flicker part is stationary over twice the record: its density holds down to about
-    1/(count step_s), and it does not start from 0 as ngspice's does.
-    """
-    draw = np.random.Generator(np.random.PCG64(seed))
-    white, driving = _amplitudes(white_density_a2_per_hz, flicker_density_a2_per_hz, slope, step_s)
-    samples = white * draw.standard_normal(count)
-    if driving > 0:
-        length = 2 * count
-        k = np.arange(1, length)
-        taps = np.concatenate([[1.0], np.cumprod((slope / 2 + k - 1) / k)])
-        spectrum = np.fft.rfft(taps) * np.fft.rfft(draw.standard_normal(length))
-        spectrum[0] = 0  # a record's mean is an offset, not noise
-        samples += driving * np.fft.irfft(spectrum, length)[:count]
-    return samples
-
-
-def sampled_line(
-    name: str, plus: str, minus: str, samples_a: NDArray[np.float64], step_s: float
-) -> str:
-    """A PWL current source through ``samples_a``: the first at t = 0, one every ``step_s``."""
-    pairs = [f"{k * step_s:.9g} {value:.6g}" for k, value in enumerate(samples_a.tolist())]
-    rows = (" ".join(pairs[k : k + _PER_LINE]) for k in range(0, len(pairs), _PER_LINE))
-    return f"{name} {plus} {minus} dc 0 pwl(\n+ " + "\n+ ".join(rows) + ")\n"

@@ -15,10 +15,8 @@ from codesign.device.noise import (
     Geometry,
     NoiseDensity,
     measure_noise,
-    noise_samples,
-    sampled_line,
-    trnoise_line,
 )
+from codesign.device.noise_source import noise_samples, sampled_line, trnoise_line
 from codesign.errors import EnvironmentMissing
 from codesign.flows import HardwareSection
 from codesign.pdk import find_pdk
@@ -171,6 +169,12 @@ def test_drawn_samples_have_the_densities_asked_for_and_repeat() -> None:
         band = (frequency > low) & (frequency < high)
         expected = WHITE + FLICKER * frequency[band] ** -1.12
         assert (density[band] / expected).mean() == pytest.approx(1, rel=0.1)
+
+
+@pytest.mark.parametrize("slope", [0.0, 2.0])
+def test_slopes_that_no_such_noise_has_are_refused(slope: float) -> None:
+    with pytest.raises(ValueError, match="slope"):
+        trnoise_line("in", "0", "probe", WHITE, FLICKER, STEP_S, slope)
 
 
 @pytest.mark.ngspice
