@@ -33,8 +33,8 @@ class Draws:
     """Deviations of every device on some chips.
 
     ``delvto_v`` (chips, devices), volts, is added to a device's threshold as ngspice's ``delvto``
-    is: a positive one makes an N device weaker. ``mulu0`` (chips, devices) multiplies its mobility
-    and lies around 1.
+    is: a positive one makes an N device weaker and a P device stronger. ``mulu0`` (chips, devices)
+    multiplies its mobility and lies around 1.
     """
 
     instances: tuple[str, ...]
