@@ -89,6 +89,7 @@ def simulate(
             folder, setting.yardstick, plan, twins, _shards(folder, plan, engine)
         )
         figures = summarise(results.samples, results.tally) | _facts(setting, results)
+        figures |= {"engine": "ngspice" if engine is None else "batched"}
         if batch is not None:
             figures |= _judge(batch, setting, results, executor)
     figures["verdict"] = verdict(figures)

@@ -20,10 +20,9 @@ def provenance_section(data: RunData) -> Section:
     if data.simulation is not None:
         plan = f"Simulation plan '{data.simulation.plan}'"
         settings = data.simulation.settings
-        samples = settings.get("samples")
-        if isinstance(samples, list):  # each of them is in the table of samples
-            settings = {**settings, "samples": len(samples)}
-        tables.append(_table(plan, settings))
+        # Each clip is in the table of samples.
+        told = {k: len(v) if isinstance(v, list) else v for k, v in settings.items()}
+        tables.append(_table(plan, told))
         tables.append(_table("Every figure of summary.json", data.simulation.summary))
     tables.append(_table("The flow, resolved", data.flow.model_dump(mode="json")))
     made = str(data.provenance.get("time_utc") or MISSING)
