@@ -15,6 +15,7 @@ from codesign.report.load import RunData, load_run
 from codesign.report.sections.agreement import agreement_section
 from codesign.report.sections.cell import cell_section
 from codesign.report.sections.confusion import confusion_section
+from codesign.report.sections.engine import engine_section
 from codesign.report.sections.mapping import mapping_section
 from codesign.report.sections.power import power_section
 from codesign.report.sections.provenance import provenance_section
@@ -30,6 +31,7 @@ _SECTIONS = (
     waves_section,
     power_section,
     agreement_section,
+    engine_section,
     confusion_section,
     training_section,
     mapping_section,
@@ -38,6 +40,7 @@ _SECTIONS = (
 )
 # Before there are transistors to compare, how the network was learned comes first.
 _SOFTWARE_FIRST = (
+    engine_section,
     training_section,
     confusion_section,
     mapping_section,

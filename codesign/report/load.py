@@ -16,6 +16,7 @@ import pandas as pd
 from codesign.errors import InputError
 from codesign.files import read_json
 from codesign.flows import Flow
+from codesign.report.judged import Judged, judged_plans
 from codesign.report.reading import clean, read_object, read_table
 from codesign.runs import Run
 
@@ -87,6 +88,7 @@ class RunData:
     history: pd.DataFrame
     design: Design | None
     simulation: Simulation | None
+    judged: tuple[Judged, ...]
     notices: tuple[str, ...]
 
     @property
@@ -134,6 +136,7 @@ def load_run(run: Run, plan: str = "nominal") -> RunData:
         history=history,
         design=_design(run, notices),
         simulation=_simulation(run, plan, notices),
+        judged=judged_plans(run),
         notices=tuple(notices),
     )
 
@@ -184,12 +187,15 @@ def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
         if plan != "nominal":
             raise InputError(
                 f"{summary_file} (results of plan '{plan}') is missing; "
-                f"plans of this run: {_plans(run)}."
+                f"plans of this run: {', '.join(_plans(run)) or 'none'}."
             )
         if folder.is_dir():
             notices.append(f"The simulation did not finish: '{_SIMULATE} {run.path}' continues it.")
         elif (run.design_dir / "design.json").is_file():
             notices.append(f"No simulation yet: '{_SIMULATE} {run.path}' runs the transistors.")
+        others = [f"'codesign report --plan {name} {run.path}'" for name in _plans(run)]
+        if others:
+            notices.append(f"Other plans were simulated: {', '.join(others)} shows them.")
         return None
     summary = read_object(summary_file, "simulation summary", _SIMULATE)
     settings = _optional_json(folder / "plan.json", "simulation plan")
@@ -274,6 +280,5 @@ def _waves(folder: Path, samples: Sequence[int]) -> dict[int, Path]:
     return {n: path for n, path in paths.items() if path.is_file()}
 
 
-def _plans(run: Run) -> str:
-    found = sorted(path.parent.name for path in (run.path / "sim").glob("*/summary.json"))
-    return ", ".join(found) or "none"
+def _plans(run: Run) -> list[str]:
+    return sorted(path.parent.name for path in (run.path / "sim").glob("*/summary.json"))

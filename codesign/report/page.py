@@ -127,11 +127,28 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Badge:
+    """A verdict of one or a few words; ``passed`` is None where nothing was judged."""
+
+    passed: bool | None
+    word: str
+
+    @property
+    def kind(self) -> str:
+        return "neutral" if self.passed is None else "met" if self.passed else "missed"
+
+    @property
+    def symbol(self) -> str:
+        return "" if self.passed is None else "✓" if self.passed else "✗"
+
+
+@dataclass(frozen=True)
 class Section:
     """One heading of the page.
 
-    ``lead`` states the finding in a sentence; ``beside`` is the table that fills the place next
-    to an odd figure; ``waves`` is the payload of the waveform viewer.
+    ``lead`` states the finding in a sentence, after ``badge`` if there is a verdict; ``beside``
+    is the table that fills the place next to an odd figure; ``waves`` is the payload of the
+    waveform viewer.
     """
 
     key: str
@@ -143,6 +160,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
     waves: dict[str, Any] | None = None
+    badge: Badge | None = None
 
 
 def columns(titles: str) -> tuple[Column, ...]:

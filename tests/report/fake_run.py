@@ -53,6 +53,52 @@ def make_run(path: Path, stage: str = "simulation", fake: Fake | None = None) ->
     return run
 
 
+def add_batched(run: Run, plan: str = "mc", verdict: str = "pass") -> None:
+    """What the batched engine leaves of a plan, as far as the page of another plan reads it."""
+    folder = run.sim_dir(plan)
+    judged = {"judge_samples": 0, "judge_verdict": verdict, "judge_reasons": []}
+    if verdict != "skipped":
+        judged |= {
+            "judge_samples": 4, "judge_samples_compared": 3,
+            "judge_candidate_error_rms_relative": 6.3e-4,
+            "judge_candidate_error_max_relative": 0.011,
+            "judge_logit_error_rms_relative": 8e-4, "judge_states_compared": 192,
+            "judge_states_differing": 2, "judge_states_marginal": 1,
+            "judge_decisions_differing": 1, "judge_decisions_marginal": 1,
+            "judge_power_error_relative_max": 2.2e-4,
+            "judge_reasons": ["1 states differ <b>badly</b>"] if verdict == "fail" else [],
+        }  # fmt: skip
+        write_judged(folder)
+    write(
+        folder / "summary.json",
+        {"plan": plan, "engine": "batched", "samples_total": 10_000, **judged},
+    )
+
+
+def write_judged(folder: Path) -> None:
+    """judge.parquet: three samples compared, one that ngspice did not finish."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for k, stratum in enumerate(("nominal", "random", "closest", "closest")):
+        row = {
+            "sample": -1 if stratum == "nominal" else 1000 * k, "stratum": stratum,
+            "clip_id": f"digits/test/{k:04d}", "chip": None if stratum == "nominal" else 1000 * k,
+            "status_ngspice": "timeout" if k == 3 else "ok", "status_batched": "ok",
+            "log_ngspice": f"judge/logs/{k}.log", "wall_ngspice_s": 2.9, "wall_batched_s": 0.0037,
+        }  # fmt: skip
+        if k < 3:
+            row |= {
+                "candidates_compared": 64, "candidate_error_rms_a": 5e-13 * (k + 1),
+                "candidate_error_max_a": 9e-12, "candidate_rms_a": 1e-9, "states_compared": 64,
+                "states_differing": k, "states_marginal": min(k, 1), "logit_error_rms_a": 1e-12,
+                "decision_ngspice": 0, "decision_batched": int(k == 2),
+                "decision_margin_ngspice_a": 1e-12, "power_ngspice_w": 4e-7,
+                "power_batched_w": 4e-7, "power_error_relative": 2.2e-4,
+            }  # fmt: skip
+        rows.append(row)
+    pd.DataFrame(rows).astype({"chip": "Int64"}).to_parquet(folder / "judge.parquet")
+
+
 def write(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=1), encoding="utf-8")
