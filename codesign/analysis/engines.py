@@ -167,9 +167,11 @@ def judged(
     if len(compared) < len(rows):
         reasons.append(f"{len(rows) - len(compared)} samples did not end well in both engines")
     if lost.sum():
-        reasons.append(f"{int(lost.sum())} states differ that no small change of a mirror explains")
+        reasons.append(
+            f"{int(lost.sum())} differing states that no small change of a mirror explains"
+        )
     if unexplained.any():
-        reasons.append(f"{int(unexplained.sum())} decisions differ without being marginal")
+        reasons.append(f"{int(unexplained.sum())} differing decisions that are not marginal")
     return figures | {"judge_verdict": "fail" if reasons else "pass", "judge_reasons": reasons}
 
 

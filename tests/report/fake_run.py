@@ -66,7 +66,7 @@ def add_batched(run: Run, plan: str = "mc", verdict: str = "pass") -> None:
             "judge_states_differing": 2, "judge_states_marginal": 1,
             "judge_decisions_differing": 1, "judge_decisions_marginal": 1,
             "judge_power_error_relative_max": 2.2e-4,
-            "judge_reasons": ["1 states differ <b>badly</b>"] if verdict == "fail" else [],
+            "judge_reasons": ["a <b>bad</b> state"] if verdict == "fail" else [],
         }  # fmt: skip
         write_judged(folder)
     write(

@@ -32,7 +32,8 @@ def engine_section(data: RunData) -> Section | None:
             "same mismatch draws: the nominal chip, the samples whose decision is closest to a "
             "flip, and others at random. A state that differs is marginal when a change of one "
             "mirror's current by 0.5 % makes the engine decide as ngspice did; any other fails "
-            "the run.",
+            "the run. Candidate error: rms, of the rms current, where the states of the layers "
+            "below agree.",
         ),
     )
 
@@ -73,8 +74,8 @@ def _tables(data: RunData, plan: Judged) -> list[Table]:
         Table(
             f"Plan '{plan.plan}': samples in both engines",
             columns(
-                "Sample | Chip | Clip | Chosen as | Result | #Candidate error (rms) | #At most | "
-                "#States that differ | #Marginal | Decision | #Power error | #ngspice | #Batched"
+                "Chosen as | #Sample | #Chip | Clip | #Candidate error | #States that differ | "
+                "#Power error | Decision | #ngspice | #Batched"
             ),
             tuple(rows),
         )
@@ -85,31 +86,31 @@ def _row(data: RunData, row: "pd.Series[Any]") -> tuple[Cell, ...]:
     def value(name: str) -> float:
         return float(row[name]) if is_number(row.get(name)) else float("nan")
 
-    sample = int(value("sample"))
-    chip = "nominal" if pd.isna(row["chip"]) else str(row["chip"])
+    sample = value("sample")
     names = (
-        text("beside the plan" if sample < 0 else sample), text(chip), text(row["clip_id"]),
         text(_STRATA.get(str(row["stratum"]), row["stratum"])),
-    )  # fmt: skip
+        figure(sample if sample >= 0 else None, str(row["sample"])),
+        figure(value("chip"), str(row["chip"])),
+        text(row["clip_id"]),
+    )
     times = tuple(figure(value(key), quantity(value(key), "s")) for key in
                   ("wall_ngspice_s", "wall_batched_s"))  # fmt: skip
     ended = [str(row[f"status_{engine}"]) for engine in ("ngspice", "batched")]
     if ended != ["ok", "ok"]:
         said = f"✗ ngspice {ended[0]}, batched {ended[1]}".replace("_", " ")
-        return (*names, text(said, "bad"), *[Cell("–", "")] * 6, *times)
+        return (*names, *[Cell("–", "")] * 3, text(said, "bad"), *times)
     relative = value("candidate_error_rms_a") / value("candidate_rms_a")
+    power = value("power_error_relative")
     differ, marginal = int(value("states_differing")), int(value("states_marginal"))
+    states = count(differ) + (f", {count(marginal)} marginal" if differ else "")
     decisions = [data.class_name(row[f"decision_{engine}"]) for engine in ("ngspice", "batched")]
     same = decisions[0] == decisions[1]
     return (
         *names,
-        text("✓ ended in both", "good"),
         figure(relative, percent(relative, 3)),
-        figure(value("candidate_error_max_a"), quantity(value("candidate_error_max_a"), "A")),
-        figure(differ, count(differ), "bad" if differ > marginal else ""),
-        figure(marginal, count(marginal)),
+        figure(differ, states, "bad" if differ > marginal else ""),
+        figure(power, percent(power, 3)),
         text(f"✓ {decisions[0]}" if same else f"✗ {decisions[0]}, batched {decisions[1]}",
              "good" if same else "bad"),
-        figure(value("power_error_relative"), percent(value("power_error_relative"), 3)),
         *times,
     )  # fmt: skip
