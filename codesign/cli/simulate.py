@@ -12,7 +12,7 @@ from codesign.errors import SpecificationFailed
 from codesign.report import build_report
 from codesign.runs import Run, open_run
 from codesign.simulation.engines import NGSPICE_UP_TO, EngineName
-from codesign.simulation.plan import Range
+from codesign.simulation.plan import NOMINAL, Range
 from codesign.simulation.run import Options, simulate
 from codesign.simulation.setting import JUDGE_SAMPLES
 
@@ -117,7 +117,9 @@ def command(
     )  # fmt: skip
     figures = simulate_with_progress(opened, options)
     describe(figures)
-    build_report(opened)
+    # The page is the nominal chip's, with what the judge said of other plans, if there is one.
+    nominal = (opened.sim_dir() / "summary.json").is_file()
+    build_report(opened, NOMINAL if nominal else figures["plan"])
     click.echo(opened.sim_dir(figures["plan"]))
     check_judge(figures)
     check_agreement(figures, min_agreement)

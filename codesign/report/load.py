@@ -39,6 +39,7 @@ _MAPPING = (
     "expected_value relative_error note"
 )
 _HISTORY = "start step eps train_loss validation_loss validation_accuracy model"
+_UNITS = "layer unit pairs differing changed changed_agreeing error_square_sum_units2"
 _HYSTERESIS = "direction input_a output_a"
 
 
@@ -56,7 +57,7 @@ class Simulation:
 
     ``waves`` maps a sample to its waveform file; ``hysteresis`` is the sweep of one cell with
     its programmed and measured values, or None where it was not recorded; ``cells`` holds such
-    values of every cell that was measured.
+    values of every cell that was measured; ``units`` holds sums over all states by unit.
     """
 
     plan: str
@@ -69,6 +70,12 @@ class Simulation:
     hysteresis: tuple[pd.DataFrame, dict[str, Any]] | None
     cells: tuple[dict[str, Any], ...]
     waves: dict[int, Path]
+    units: pd.DataFrame | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether ``states`` and ``logits`` hold what differs alone, as for large plans."""
+        return str(self.summary.get("states_in_table", "all")) != "all"
 
     @property
     def ok(self) -> pd.DataFrame:
@@ -221,6 +228,7 @@ def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
         hysteresis=_hysteresis(folder),
         cells=_cells(folder / "cells.json"),
         waves=_waves(folder, samples.loc[samples["status"] == "ok", "sample"].tolist()),
+        units=_units(folder / "units.parquet"),
     )
 
 
@@ -269,6 +277,10 @@ def _cells(path: Path) -> tuple[dict[str, Any], ...]:
             f"'{_SIMULATE}'."
         )
     return tuple(value)
+
+
+def _units(path: Path) -> pd.DataFrame | None:
+    return read_table(path, _UNITS, "states by unit", _SIMULATE) if path.is_file() else None
 
 
 def _optional_json(path: Path, what: str) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from codesign.report.style import BLOCKS, MISSING, is_number, number, percent
 Status = Literal["met", "missed", "info", "warn"]
 Mark = Literal["", "good", "bad", "warn", "muted"]
 
+# Of large plans a table lists this many samples; nobody reads more, and pages stay light.
+ROWS_LISTED = 250
+
 # Symbol and word beside every colour.
 STATUS_WORDS: dict[str, tuple[str, str]] = {
     "met": ("✓", "met"),
@@ -161,6 +164,12 @@ class Section:
     notes: tuple[str, ...] = ()
     waves: dict[str, Any] | None = None
     badge: Badge | None = None
+
+
+def unlisted(rows: int) -> str:
+    """The note under a table of samples that lists the first ``ROWS_LISTED`` of ``rows``."""
+    left = rows - ROWS_LISTED
+    return f"{left} more are in samples.parquet." if left > 0 else ""
 
 
 def columns(titles: str) -> tuple[Column, ...]:

@@ -1,5 +1,6 @@
 """Agreement of transistors and twin: candidates, states, logits, decisions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from codesign.analysis.causes import NEAR_UNITS
 from codesign.report.load import RunData, Simulation
 from codesign.report.page import (
+    ROWS_LISTED,
     Cell,
     Figure,
     Section,
@@ -16,6 +18,7 @@ from codesign.report.page import (
     figure,
     share_cell,
     text,
+    unlisted,
 )
 from codesign.report.style import count, fixed, is_number, light, number, percent
 from codesign.report.svg import HALF, dots, drawing, new_figure, render
@@ -33,9 +36,11 @@ CAUSES = {
 def agreement_section(data: RunData) -> Section | None:
     """None without a simulation in which some sample ended well."""
     sim = data.simulation
-    if sim is None or sim.states.empty:
+    if sim is None or (sim.states.empty and not sim.partial):
         return None
     states = sim.states
+    if sim.partial:
+        return _of_sums(data, sim)
     wrong = int((~states["agree"]).sum())
     figures = [Figure(_candidates(states), _candidate_caption(sim))]
     if not sim.logits.empty:
@@ -43,19 +48,57 @@ def agreement_section(data: RunData) -> Section | None:
     gaps = distances(states, cell_thresholds(data.design))
     if len(gaps):
         figures.append(Figure(_margins(gaps), _margin_caption(gaps)))
-    sentence = (
-        f"{count(wrong)} of {count(len(states))} states differ from the twin's."
-        if wrong
-        else f"All {count(len(states))} states equal the twin's."
-    )
+    named = states.loc[~states["agree"], "cause"].fillna("unexplained").value_counts()
+    causes = {str(name): int(n) for name, n in named.items()}
     return Section(
         key="agreement",
         title="Agreement",
-        lead=sentence,
+        lead=_sentence(wrong, len(states)),
         figures=tuple(figures),
-        beside=_causes(states),
-        tables=(_decision_table(data, sim), _tie_table(data, sim), _units(states)),
+        beside=_causes(causes, len(states)),
+        tables=(_decision_table(data, sim), _tie_table(data, sim), _units(_sums(states))),
     )
+
+
+def _of_sums(data: RunData, sim: Simulation) -> Section | None:
+    """Of a plan too large for a table of all states: what the states add up to."""
+    if sim.units is None or sim.units.empty:
+        return None
+    causes = sim.summary.get("state_disagreement_causes") or {}
+    total = int(sim.units["pairs"].sum())
+    return Section(
+        key="agreement",
+        title="Agreement",
+        lead=_sentence(int(sim.units["differing"].sum()), total),
+        tables=(
+            _causes(causes, total), _decision_table(data, sim), _tie_table(data, sim),
+            _units(sim.units),
+        ),
+        notes=("states.parquet of this plan holds the states that differ.",),
+    )  # fmt: skip
+
+
+def _sentence(wrong: int, total: int) -> str:
+    if wrong:
+        return f"{count(wrong)} of {count(total)} states differ from the twin's."
+    return f"All {count(total)} states equal the twin's."
+
+
+def _sums(states: pd.DataFrame) -> pd.DataFrame:
+    """Sums over the states of every unit, as units.parquet has them."""
+    error = states["chip_candidate_units"] - states["twin_candidate_units"]
+    table = pd.DataFrame(
+        {
+            "layer": states["layer"],
+            "unit": states["unit"],
+            "pairs": 1,
+            "differing": ~states["agree"],
+            "changed": states["changed"],
+            "changed_agreeing": states["changed"] & states["agree"],
+            "error_square_sum_units2": error**2,
+        }
+    )
+    return table.groupby(["layer", "unit"], sort=True).sum().reset_index()
 
 
 def _scatter(
@@ -167,6 +210,7 @@ def _margin_caption(gaps: "pd.Series[float]") -> str:
 def _decision_table(data: RunData, sim: Simulation) -> Table:
     ok = sim.ok
     differing = ok[~ok["agree"].astype(bool)]
+    shown = differing.head(ROWS_LISTED)
     return Table(
         f"Decisions that differ: {len(differing)} of {len(ok)}",
         columns("Clip | Label | Twin | Transistors | #Twin margin (units) | Explanation"),
@@ -178,14 +222,16 @@ def _decision_table(data: RunData, sim: Simulation) -> Table:
                 figure(row.twin_margin_units, fixed(row.twin_margin_units)),
                 text(row.explanation or "none recorded", "" if row.explanation else "bad"),
             )
-            for row in differing.itertuples()
+            for row in shown.itertuples()
         ),
+        note=unlisted(len(differing)),
         empty="Every decision equals the twin's.",
     )  # fmt: skip
 
 
 def _tie_table(data: RunData, sim: Simulation) -> Table:
     ties = sim.ok[sim.ok["near_tie"].astype(bool)]
+    shown = ties.head(ROWS_LISTED)
     limit = sim.summary.get("near_tie_units") or data.flow.simulation.near_tie_units
     return Table(
         f"Near-ties, twin margin below {limit:g} units: {len(ties)} of {len(sim.ok)}",
@@ -197,37 +243,38 @@ def _tie_table(data: RunData, sim: Simulation) -> Table:
                 figure(row.twin_margin_units, fixed(row.twin_margin_units)),
                 text("✓ equal", "good") if row.agree else text("✗ differs", "bad"),
             )
-            for row in ties.itertuples()
+            for row in shown.itertuples()
         ),
+        note=unlisted(len(ties)),
         empty="No clip is a near-tie.",
     )  # fmt: skip
 
 
-def _causes(states: pd.DataFrame) -> Table:
-    wrong = states[~states["agree"]]
-    counts = wrong["cause"].fillna("unexplained").value_counts()
-    names = [*CAUSES, *sorted(set(counts.index) - set(CAUSES))]
+def _causes(counts: Mapping[str, int], total: int) -> Table:
+    wrong = sum(counts.values())
+    names = [*CAUSES, *sorted(set(counts) - set(CAUSES))]
     return Table(
-        f"Why states differ: {len(wrong)} of {count(len(states))}",
+        f"Why states differ: {wrong} of {count(total)}",
         columns("Cause | Meaning | #States | #Share"),
         tuple(
             (
                 text(name), text(CAUSES.get(name, "")),
                 figure(int(counts.get(name, 0)), count(counts.get(name, 0))),
-                share_cell(int(counts.get(name, 0)), len(wrong), 1),
+                share_cell(int(counts.get(name, 0)), wrong, 1),
             )
             for name in names
         ),
     )  # fmt: skip
 
 
-def _units(states: pd.DataFrame) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for key, part in states.groupby(["layer", "unit"], sort=True):
-        layer, unit = (int(str(value)) for value in key)
-        rows.append((figure(layer, str(layer)), figure(unit, str(unit)), *_agreement_cells(part)))
-    for name, part in states.groupby("layer", sort=True):
-        rows.append((text(name), text("all"), *_agreement_cells(part)))
+def _units(sums: pd.DataFrame) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (*(figure(int(part[name]), str(int(part[name]))) for name in ("layer", "unit")),
+         *_agreement_cells(part))
+        for _, part in sums.iterrows()
+    ]  # fmt: skip
+    layers = sums.drop(columns="unit").groupby("layer", sort=True).sum()
+    rows += [(text(name), text("all"), *_agreement_cells(part)) for name, part in layers.iterrows()]
     return Table(
         "States by layer and unit",
         columns(
@@ -239,16 +286,14 @@ def _units(states: pd.DataFrame) -> Table:
     )
 
 
-def _agreement_cells(part: pd.DataFrame) -> tuple[Cell, ...]:
-    changed = part[part["changed"]]
-    wrong = int((~part["agree"]).sum())
-    error = part["chip_candidate_units"] - part["twin_candidate_units"]
-    rms = float(np.sqrt((error**2).mean()))
+def _agreement_cells(part: "pd.Series[Any]") -> tuple[Cell, ...]:
+    pairs, wrong, changed = (int(part[name]) for name in ("pairs", "differing", "changed"))
+    rms = float(np.sqrt(part["error_square_sum_units2"] / max(1, pairs)))
     return (
-        figure(len(part), count(len(part))),
+        figure(pairs, count(pairs)),
         figure(wrong, count(wrong), "bad" if wrong else ""),
-        share_cell(int(part["agree"].sum()), len(part), bar=False),
-        figure(len(changed), count(len(changed))),
-        share_cell(int(changed["agree"].sum()), len(changed), bar=False),
+        share_cell(pairs - wrong, pairs, bar=False),
+        figure(changed, count(changed)),
+        share_cell(int(part["changed_agreeing"]), changed, bar=False),
         figure(rms, fixed(rms, 4)),
     )

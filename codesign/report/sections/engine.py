@@ -75,7 +75,7 @@ def _tables(data: RunData, plan: Judged) -> list[Table]:
             f"Plan '{plan.plan}': samples in both engines",
             columns(
                 "Chosen as | #Sample | #Chip | Clip | #Candidate error | #States that differ | "
-                "#Power error | Decision | #ngspice | #Batched"
+                "#Power error | Decision | #ngspice | #batched"
             ),
             tuple(rows),
         )
@@ -97,7 +97,9 @@ def _row(data: RunData, row: "pd.Series[Any]") -> tuple[Cell, ...]:
                   ("wall_ngspice_s", "wall_batched_s"))  # fmt: skip
     ended = [str(row[f"status_{engine}"]) for engine in ("ngspice", "batched")]
     if ended != ["ok", "ok"]:
-        said = f"✗ ngspice {ended[0]}, batched {ended[1]}".replace("_", " ")
+        named = zip(ended, ("ngspice", "batched"), strict=True)
+        bad = [f"{end} in {engine}" for end, engine in named if end != "ok"]
+        said = f"✗ {', '.join(bad)}".replace("_", " ")
         return (*names, *[Cell("–", "")] * 3, text(said, "bad"), *times)
     relative = value("candidate_error_rms_a") / value("candidate_rms_a")
     power = value("power_error_relative")

@@ -13,6 +13,9 @@ from codesign.report.waves import Clip, bin_means, clip_order, read_clip
 # From the bottom: what changes least first, so that the others can be read.
 STACK = ("bias", "cells", "feedforward")
 
+# More bars than this cannot be told apart.
+BARS = 120
+
 PUBLISHED_NOTE = (
     "Both: schematic level, core only, no bias generator, no front end. They differ in task, "
     "process and network, so compare orders of magnitude, not digits."
@@ -104,6 +107,11 @@ def _stack(binned: Any, means: dict[str, float], size: tuple[float, float], name
 
 def _per_clip(sim: Simulation) -> Any:
     ok = sim.ok.sort_values(["mean_power_w", "sample"])
+    what = f"{len(ok)} clips, from lowest to highest"
+    if len(ok) > BARS:
+        part = np.arange(len(ok)) * BARS // len(ok)
+        powers = [name for name in ok.columns if name.startswith("mean_power_")]
+        ok, what = ok[powers].groupby(part).mean(), f"{what}, {BARS} equal parts"
     factor, unit = axis_scale(ok["mean_power_w"].tolist(), "W")
     with drawing():
         fig = new_figure((HALF[0], 260))
@@ -114,7 +122,7 @@ def _per_clip(sim: Simulation) -> Any:
             ax.bar(range(len(ok)), values, bottom=base, color=light(block), width=0.82, alpha=0.85)
             base = base + values
         ax.set(
-            xlabel=f"{len(ok)} clips, from lowest to highest", ylabel=f"mean power ({unit})",
+            xlabel=what, ylabel=f"mean power ({unit})",
             xticks=[],
         )  # fmt: skip
         return render(fig, "power-clips", "Mean power of each clip, by block")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from codesign.report.load import RunData, Simulation
-from codesign.report.page import Cell, Section, Table, columns, figure, text
+from codesign.report.page import ROWS_LISTED, Cell, Section, Table, columns, figure, text, unlisted
 from codesign.report.style import count, fixed, is_number, number, quantity
 
 
@@ -36,15 +36,19 @@ def _failed(sim: Simulation, failed: Any) -> Table:
                 text(f"✗ {str(row.status).replace('_', ' ')}", "bad"), text(row.message),
                 text(f"sim/{sim.plan}/{row.log}" if row.log else None),
             )
-            for row in failed.itertuples()
+            for row in failed.head(ROWS_LISTED).itertuples()
         ),
+        note=unlisted(len(failed)),
     )  # fmt: skip
 
 
 def _all(data: RunData, sim: Simulation) -> Table:
     wrong = sim.states[~sim.states["agree"].astype(bool)].groupby("sample").size()
     rows: list[tuple[Cell, ...]] = []
-    for row in sim.samples.itertuples():
+    # Of very many, those that failed or differ are the ones to read about.
+    first = sim.samples.assign(good=(sim.samples["status"] == "ok") & sim.samples["agree"])
+    listed = first.sort_values("good", kind="stable") if len(first) > ROWS_LISTED else first
+    for row in listed.head(ROWS_LISTED).itertuples():
         ok = row.status == "ok"
         differ = wrong.get(row.sample, 0)
         if not ok:
@@ -65,11 +69,12 @@ def _all(data: RunData, sim: Simulation) -> Table:
             )
         )  # fmt: skip
     return Table(
-        "All samples",
+        "All samples" if len(rows) == len(sim.samples) else "Samples, those that differ first",
         columns(
             "Sample | Clip | Result | Label | Twin | Transistors | "
             "#Twin margin (units) | #States that differ | #Mean power | #Energy"
         ),
         tuple(rows),
+        note=unlisted(len(sim.samples)),
         folded=len(rows) > 60,
     )

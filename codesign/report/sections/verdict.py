@@ -59,12 +59,16 @@ def _decision_sentence(sim: Simulation) -> str:
     agree, total = sim.summary.get("decisions_agreeing"), sim.summary.get("samples_ok")
     if not is_number(agree) or not total:
         return "No sample ended well, so nothing can be said of the decisions."
+    what = "(chip, clip) pairs" if _of_chips(sim) else "test clips"
     if agree == total:
-        return f"The transistors decide as the software twin on all {count(total)} test clips."
+        return f"The transistors decide as the software twin on all {count(total)} {what}."
     return (
-        f"The transistors decide as the software twin on {count(agree)} of {count(total)} "
-        "test clips."
+        f"The transistors decide as the software twin on {count(agree)} of {count(total)} {what}."
     )
+
+
+def _of_chips(sim: Simulation) -> bool:
+    return is_number(sim.summary.get("chips"))
 
 
 def _training_sentence(data: RunData) -> str:
@@ -77,6 +81,8 @@ def _training_sentence(data: RunData) -> str:
 
 def _simulation_cards(sim: Simulation) -> tuple[Card, ...]:
     cards = [_decisions(sim), _states(sim), _changed(sim), _accuracy(sim), _power(sim)]
+    if _of_chips(sim):
+        cards.insert(1, _chips(sim))
     return (*cards, _parameters(sim), _failed(sim))
 
 
@@ -98,10 +104,24 @@ def _decisions(sim: Simulation) -> Card:
     return Card(
         label="Decisions equal to the twin's",
         value=count(s.get("decisions_agreeing")),
-        unit=f"of {count(s.get('samples_ok'))} clips",
+        unit=f"of {count(s.get('samples_ok'))} {'pairs' if _of_chips(sim) else 'clips'}",
         detail=f"{percent(s.get('vote_agreement'))}, 95 % interval {low} to {high}; {tied}",
         target=target,
         status=_judge(ok if s.get("samples_ok") else None),
+    )
+
+
+def _chips(sim: Simulation) -> Card:
+    s = sim.summary
+    return Card(
+        label="Chips that decide as the twin on every clip",
+        value=count(s.get("chips_all_decisions_agreeing")),
+        unit=f"of {count(s.get('chips'))}",
+        detail=f"accuracy of a chip: {percent(s.get('accuracy_chip_mean'))} on average, "
+        f"{percent(s.get('accuracy_chip_p5'))} at the 5th percentile, "
+        f"{percent(s.get('accuracy_chip_min'))} at least",
+        target="reported, no target",
+        status="info",
     )
 
 
