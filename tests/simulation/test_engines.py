@@ -204,3 +204,19 @@ def test_a_damaged_group_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(InputError, match=r"group-00001\.parquet is damaged"):
         _batched(run)
+
+
+def test_the_nominal_chip_in_batches_is_judged_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equations are not transistors: what stands in for the engine here is found out."""
+    install(monkeypatch)
+    figures = simulate(run, Options(clips=3, engine="batched", judge=2, jobs=2))
+    assert (figures["engine"], figures["samples_ok"]) == ("batched", 3)
+    assert figures["judge_samples_compared"] == 2
+    assert figures["judge_verdict"] == "fail"
+    assert 1e-3 < figures["judge_candidate_error_rms_relative"] < 0.1
+    rows = pd.read_parquet(run.sim_dir() / "judge.parquet")
+    assert rows["stratum"].tolist() == ["nominal", "closest"]
+    assert rows["sample"].tolist()[0] == 0
+    assert rows["chip"].isna().all()

@@ -107,7 +107,7 @@ def _stack(binned: Any, means: dict[str, float], size: tuple[float, float], name
 
 def _per_clip(sim: Simulation) -> Any:
     ok = sim.ok.sort_values(["mean_power_w", "sample"])
-    what = f"{len(ok)} clips, from lowest to highest"
+    what = f"{len(ok)} samples, from lowest to highest"
     if len(ok) > BARS:
         part = np.arange(len(ok)) * BARS // len(ok)
         powers = [name for name in ok.columns if name.startswith("mean_power_")]
@@ -131,7 +131,7 @@ def _per_clip(sim: Simulation) -> Any:
 def _per_clip_caption(sim: Simulation) -> str:
     power = sim.ok["mean_power_w"]
     return (
-        f"Mean power of each of {len(power)} clips, by block: from "
+        f"Mean power of each of {len(power)} samples, by block: from "
         f"{quantity(power.min(), 'W')} to {quantity(power.max(), 'W')}."
     )
 
