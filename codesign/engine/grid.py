@@ -1,0 +1,131 @@
+"""The time grid of a frame: fine where something happens, coarse where nothing does.
+
+Every edge of an input, a reset or a strobe starts a new run of steps: a few inside the edge, then
+steps that grow until the next one. The sampling instant is a point of the grid.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.circuit.network import strobe_ports
+from codesign.circuit.timing import RESET_END, SAMPLE, Timing
+from codesign.flows import HardwareSection
+from codesign.mapping.design import Shape
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Steps inside an edge, first step after it, its growth and the longest step (of a frame)."""
+
+    edge_steps: int = 2
+    first_us: float = 8.0
+    growth: float = 1.6
+    longest: float = 0.06
+
+
+@dataclass(frozen=True)
+class FrameGrid:
+    """One frame: step lengths (us), progress of the input edge and driven voltages at each end.
+
+    ``restart``: the step begins at a corner of a source, where the past says nothing.
+    """
+
+    step_us: Floats
+    edge: Floats
+    restart: NDArray[np.bool_]
+    driven_v: Floats
+    sample_step: int
+
+    def table(self) -> NDArray[np.float32]:
+        """Rows as the kernel reads them."""
+        columns = np.column_stack([self.step_us, self.edge, self.restart, self.driven_v])
+        return np.ascontiguousarray(columns, np.float32)
+
+
+def waveforms(hw: HardwareSection, shape: Shape, timing: Timing) -> dict[str, list[list[float]]]:
+    """Corner points (us, volts) of each driven node: [first frame, later frames]."""
+    frame, edge = timing.frame_s * 1e6, timing.edge_s * 1e6
+    end = RESET_END * frame
+    forms = {"rst": [[0.0, hw.supply_v, end, hw.supply_v, end + edge, 0.0], [0.0, 0.0]]}
+    for layer, (plain, complement) in enumerate(strobe_ports(hw, shape)):
+        opens, closes = (fraction * frame for fraction in timing.window(layer))
+        # As the pulse source of the test bench: it falls from closes - edge to closes... + edge.
+        rise = [0.0, 0.0, opens, 0.0, opens + edge, 1.0]
+        points = [*rise, closes, 1.0, closes + edge, 0.0]
+        for node, high in ((plain, True), (complement, False)):
+            form = [
+                value if k % 2 == 0 else hw.supply_v * (value if high else 1 - value)
+                for k, value in enumerate(points)
+            ]
+            forms[node] = [form, form]
+    return forms
+
+
+def frame_grids(
+    hw: HardwareSection,
+    timing: Timing,
+    driven: Sequence[str],
+    forms: Mapping[str, list[list[float]]],
+    resolution: Resolution = Resolution(),
+) -> tuple[FrameGrid, FrameGrid]:
+    """Grids of the first frame (which has the reset) and of all later ones."""
+    return (
+        _grid(timing, driven, forms, resolution, 0),
+        _grid(timing, driven, forms, resolution, 1),
+    )
+
+
+def _grid(
+    timing: Timing,
+    driven: Sequence[str],
+    forms: Mapping[str, list[list[float]]],
+    resolution: Resolution,
+    kind: int,
+) -> FrameGrid:
+    frame, edge = timing.frame_s * 1e6, timing.edge_s * 1e6
+    sample = SAMPLE * frame
+    corners = {0.0, edge, frame, sample}
+    starts = {0.0}
+    for node in driven:
+        at, volts = forms[node][kind][0::2], forms[node][kind][1::2]
+        for k in range(1, len(at)):
+            if volts[k] != volts[k - 1]:
+                corners |= {at[k - 1], at[k]}
+                starts.add(at[k - 1])
+    ordered = sorted(corners)
+    times = [0.0]
+    restarts: list[bool] = []
+    step = 0.0
+    for begin, end in pairwise(ordered):
+        if begin in starts:
+            times += list(np.linspace(begin, end, resolution.edge_steps + 1)[1:])
+            restarts += [True] + [False] * (resolution.edge_steps - 1)
+            step = resolution.first_us
+            continue
+        length = end - begin
+        sizes: list[float] = []
+        while sum(sizes) < length:
+            sizes.append(step)
+            step = min(step * resolution.growth, resolution.longest * frame)
+        scaled = np.cumsum(sizes) * (length / sum(sizes))
+        times += list(begin + scaled)
+        restarts += [begin != sample] + [False] * (len(sizes) - 1)
+        step = sizes[-1] if end == sample else step
+    points = np.array(times)
+    driven_v = np.zeros((len(points) - 1, len(driven)))
+    for column, node in enumerate(driven):
+        form = forms[node][kind]
+        driven_v[:, column] = np.interp(points[1:], form[0::2], form[1::2])
+    return FrameGrid(
+        np.diff(points),
+        np.minimum(points[1:] / edge, 1.0),
+        np.array(restarts),
+        driven_v,
+        int(np.argmin(np.abs(points[1:] - sample))),
+    )

@@ -1,0 +1,226 @@
+"""The kernel's structures and one call of it."""
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign.engine.characterise import Models, thermal_voltage
+from codesign.engine.fits import WARP_V
+from codesign.engine.grid import FrameGrid
+from codesign.engine.native.library import kernel, source_digest
+from codesign.engine.program import Program
+
+LANES = 16
+_POINTER = ctypes.c_void_p
+
+# Convergence of the Newton updates (V), how far a cell's decision node may move in one step (V),
+# iterations, and how often a step may be halved.
+TOLERANCE_V = 3e-4
+WATCH_LIMIT_V = 0.5
+IDLE_V = 3e-6
+SMALL_UNITS = 0.03
+LONG_US = 150.0
+SURPRISE_V = 0.02
+ITERATIONS = 30
+DEPTH = 8
+
+
+def kernel_digest() -> str:
+    """Hash of the kernel's source and of the constants it runs with."""
+    constants = (
+        TOLERANCE_V, WATCH_LIMIT_V, IDLE_V, SMALL_UNITS, LONG_US, SURPRISE_V, ITERATIONS, DEPTH,
+    )  # fmt: skip
+    return f"{source_digest()} {constants}"
+
+
+class _Model(ctypes.Structure):
+    _fields_ = [(name, _POINTER) for name in ("drain", "gate", "ratio", "diode", "window")] + [
+        ("warp_scale", ctypes.c_float)
+    ]
+
+
+class _Problem(ctypes.Structure):
+    _fields_ = [
+        ("model", _Model * 2),
+        *((name, _POINTER) for name in (
+            "switches", "charge", "leak", "coupling", "reference", "program", "probes", "start_v",
+            "held", "watched", "driven", "slot_supply",
+        )),
+        *((name, ctypes.c_int) for name in (
+            "nodes", "devices", "bases", "words", "operations", "diodes", "readouts", "inputs",
+            "supplies", "slots", "held_count", "watched_count", "driven_count",
+        )),
+        *((name, ctypes.c_float) for name in (
+            "vdd", "inverse_thermal", "readout_v", "tolerance_v", "watch_limit_v",
+            "idle_v", "small_na", "long_us", "surprise_v",
+        )),
+        ("iterations", ctypes.c_int), ("depth", ctypes.c_int),
+    ]  # fmt: skip
+
+
+class _Run(ctypes.Structure):
+    _fields_ = [
+        ("shift", _POINTER), ("gain", _POINTER), ("inputs", _POINTER), ("clip", _POINTER),
+        ("steps", _POINTER * 2), ("step_count", ctypes.c_int * 2),
+        ("sample_step", ctypes.c_int * 2),
+        *((name, ctypes.c_int) for name in ("frames", "groups", "threads", "waves")),
+        *((name, _POINTER) for name in ("probes", "energy", "flags", "wave", "count")),
+        ("probe_count", ctypes.c_int),
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the kernel returns, per sample; currents in nanoamperes.
+
+    ``currents`` (samples, frames, probes + readouts), ``charge_nc`` no: ``supply_na`` (samples,
+    supplies) mean supply currents, ``flags`` (samples,), ``wave`` (samples, steps, columns) or
+    None, ``steps`` and ``halved``: steps taken and steps that had to be halved.
+    """
+
+    currents: NDArray[np.float32]
+    supply_na: NDArray[np.float64]
+    flags: NDArray[np.int32]
+    wave: NDArray[np.float32] | None
+    steps: int
+    halved: int
+
+
+class Kernel:
+    """A program with its models, ready to run."""
+
+    def __init__(
+        self, program: Program, models: Models, vdd: float, temperature_c: float, unit_na: float
+    ) -> None:
+        self.program, self.models = program, models
+        self._keep: list[NDArray[Any]] = []
+        self._problem = self._structure(vdd, temperature_c, unit_na)
+
+    def run(
+        self,
+        grids: tuple[FrameGrid, FrameGrid],
+        inputs_na: NDArray[np.float64],
+        clip: NDArray[np.int64],
+        shift_v: NDArray[np.float64],
+        gain: NDArray[np.float64],
+        threads: int,
+        waves: int = 0,
+    ) -> Output:
+        """Run samples; lanes of the last group that are left over repeat the last sample.
+
+        ``inputs_na`` (clips, frames, inputs), ``clip`` (samples,), ``shift_v`` and ``gain``
+        (samples, devices); ``waves``: samples whose waveforms are kept.
+        """
+        program, samples = self.program, len(clip)
+        groups = -(-samples // LANES)
+        frames = inputs_na.shape[1]
+        columns = program.diodes + len(program.readouts)
+        inputs = np.ascontiguousarray(inputs_na, np.float32)
+        clips = _padded(clip.astype(np.int32), groups).reshape(groups, LANES)
+        lanes = [_lanes(values, groups) for values in (shift_v, gain)]
+        tables = [grid.table() for grid in grids]
+        probes = _aligned((groups, frames, columns, LANES))
+        energy = np.zeros((groups, len(program.supplies), LANES))
+        flags = np.zeros((groups, LANES), np.int32)
+        steps = len(tables[0]) + (frames - 1) * len(tables[1])
+        wave_groups = -(-min(waves, samples) // LANES)
+        wave_columns = len(program.nodes) + columns + len(program.supplies)
+        wave = _aligned((wave_groups, steps, wave_columns, LANES)) if wave_groups else None
+        count = np.zeros(3, np.int64)
+        run = _Run(
+            shift=_at(lanes[0]), gain=_at(lanes[1]), inputs=_at(inputs), clip=_at(clips),
+            steps=(_POINTER * 2)(*(_at(table) for table in tables)),
+            step_count=(ctypes.c_int * 2)(*(len(table) for table in tables)),
+            sample_step=(ctypes.c_int * 2)(*(grid.sample_step for grid in grids)),
+            frames=frames, groups=groups, threads=threads, waves=wave_groups,
+            probes=_at(probes), energy=_at(energy), flags=_at(flags),
+            wave=None if wave is None else _at(wave), count=_at(count),
+            probe_count=program.diodes,
+        )  # fmt: skip
+        kernel().codesign_run(ctypes.byref(self._problem), ctypes.byref(run))
+        duration = grids[0].step_us.sum() + (frames - 1) * grids[1].step_us.sum()
+        return Output(
+            currents=_samples(probes, samples),
+            supply_na=energy.transpose(0, 2, 1).reshape(-1, energy.shape[1])[:samples] / duration,
+            flags=flags.reshape(-1)[:samples],
+            wave=None if wave is None else _samples(wave, min(waves, samples)),
+            steps=int(count[0]),
+            halved=int(count[1]),
+        )
+
+    def _array(self, values: Any, kind: Any = np.float32) -> int:
+        array = np.ascontiguousarray(values, kind)
+        self._keep.append(array)
+        return _at(array)
+
+    def _structure(self, vdd: float, temperature_c: float, unit_na: float) -> _Problem:
+        program, models = self.program, self.models
+        switches = np.zeros((max(1, len(models.switches)), 6 + len(models.switches[0].pinch)))
+        for row, fit in zip(switches, models.switches, strict=False):
+            row[:5] = (
+                fit.scale_na, 1 / (2 * fit.thermal_v), fit.lam_per_v, fit.centre_v, 1 / fit.half_v,
+            )  # fmt: skip
+            row[6:] = fit.pinch
+        model = (_Model * 2)()
+        for k, mirror in enumerate(models.mirrors):
+            window = np.column_stack([mirror.centre_v, 1 / mirror.half_v])
+            model[k] = _Model(
+                self._array(mirror.drain), self._array(mirror.gate), self._array(mirror.ratio),
+                self._array(mirror.diode), self._array(window), mirror.warp_scale,
+            )  # fmt: skip
+        assert WARP_V == 0.1  # the kernel's own constant
+        return _Problem(
+            model=model, switches=self._array(switches), charge=self._array(program.charge),
+            leak=self._array(program.leak),
+            coupling=self._array(program.coupling), reference=self._array(program.reference_na),
+            program=self._array(program.words, np.int32),
+            probes=self._array(program.probes, np.int32), start_v=self._array(program.start_v),
+            held=self._array(program.held, np.int32),
+            watched=self._array(program.watched, np.int32),
+            driven=self._array(program.driven, np.int32),
+            slot_supply=self._array(program.slots, np.int32),
+            nodes=len(program.nodes), devices=len(program.instances), bases=program.bases,
+            words=len(program.words), operations=program.operations, diodes=program.diodes,
+            readouts=len(program.readouts), inputs=len(program.inputs),
+            supplies=len(program.supplies), slots=len(program.slots),
+            held_count=len(program.held), watched_count=len(program.watched),
+            driven_count=len(program.driven), vdd=vdd,
+            inverse_thermal=1 / thermal_voltage(temperature_c),
+            readout_v=program.readout_v, tolerance_v=TOLERANCE_V,
+            watch_limit_v=WATCH_LIMIT_V, idle_v=IDLE_V, small_na=SMALL_UNITS * unit_na,
+            long_us=LONG_US, surprise_v=SURPRISE_V,
+            iterations=ITERATIONS, depth=DEPTH,
+        )  # fmt: skip
+
+
+def _at(array: NDArray[Any]) -> int:
+    return array.ctypes.data
+
+
+def _aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Zeros whose first byte lies on a 64-byte boundary, as vector loads want it."""
+    size = int(np.prod(shape))
+    raw = np.zeros(size + 16, np.float32)
+    start = (-raw.ctypes.data % 64) // 4
+    return raw[start : start + size].reshape(shape)
+
+
+def _padded(values: NDArray[Any], groups: int) -> NDArray[Any]:
+    missing = groups * LANES - len(values)
+    return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
+
+
+def _lanes(values: NDArray[np.float64], groups: int) -> NDArray[np.float32]:
+    """(samples, n) as (groups, n, LANES)."""
+    padded = _padded(np.asarray(values, np.float32), groups)
+    result = _aligned((groups, values.shape[1], LANES))
+    result[:] = padded.reshape(groups, LANES, -1).transpose(0, 2, 1)
+    return result
+
+
+def _samples(values: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
+    """(groups, a, b, LANES) as (samples, a, b)."""
+    return values.transpose(0, 3, 1, 2).reshape(-1, *values.shape[1:3])[:samples]

@@ -1,0 +1,131 @@
+// Lanes: sixteen samples side by side in one vector value, or one sample per thread on a GPU.
+// GCC and Clang turn these vectors into AVX-512, AVX2 or NEON; nothing here names a processor.
+#pragma once
+
+#ifdef __CUDACC__
+
+#define FN static __device__ __forceinline__
+constexpr int LANES = 1;
+typedef float V;
+typedef int I;
+FN V set(float x) { return x; }
+FN I truncate(V x) { return (int)x; }
+FN V convert(I n) { return (float)n; }
+FN V from_bits(I n) { return __int_as_float(n); }
+FN I to_bits(V x) { return __float_as_int(x); }
+FN bool any(I m) { return m != 0; }
+FN I mask(bool m) { return m ? -1 : 0; }
+FN V where(I m, V a, V b) { return m ? a : b; }
+FN float lane(V x, int) { return x; }
+FN void set_lane(V& x, int, float y) { x = y; }
+
+#else
+
+#define FN static inline __attribute__((always_inline))
+typedef float Reals __attribute__((vector_size(64)));
+typedef int Integers __attribute__((vector_size(64)));
+typedef long long Wide __attribute__((vector_size(64)));
+#ifndef PACKS
+#define PACKS 1
+#endif
+constexpr int LANES = 16 * PACKS;
+// Several machine vectors at once: while one waits for a result, another is computed.
+struct I {
+  Integers p[PACKS];
+};
+struct V {
+  Reals p[PACKS];
+};
+#define EACH for (int k_ = 0; k_ < PACKS; k_++)
+FN V set(float x) {
+  V r;
+  EACH r.p[k_] = x - (Reals){};
+  return r;
+}
+#define OPERATOR(o)                                                                       \
+  FN V operator o(V a, V b) { V r; EACH r.p[k_] = a.p[k_] o b.p[k_]; return r; }           \
+  FN V operator o(V a, float b) { V r; EACH r.p[k_] = a.p[k_] o b; return r; }             \
+  FN V operator o(float a, V b) { V r; EACH r.p[k_] = a o b.p[k_]; return r; }             \
+  FN V& operator o##=(V& a, V b) { a = a o b; return a; }                                  \
+  FN V& operator o##=(V& a, float b) { a = a o b; return a; }
+OPERATOR(+)
+OPERATOR(-)
+OPERATOR(*)
+OPERATOR(/)
+#define COMPARISON(o)                                                                     \
+  FN I operator o(V a, V b) { I r; EACH r.p[k_] = a.p[k_] o b.p[k_]; return r; }           \
+  FN I operator o(V a, float b) { I r; EACH r.p[k_] = a.p[k_] o b; return r; }
+COMPARISON(<)
+COMPARISON(>)
+COMPARISON(==)
+COMPARISON(!=)
+FN V operator-(V a) { V r; EACH r.p[k_] = -a.p[k_]; return r; }
+FN I operator&(I a, int b) { I r; EACH r.p[k_] = a.p[k_] & b; return r; }
+FN I operator+(I a, int b) { I r; EACH r.p[k_] = a.p[k_] + b; return r; }
+FN I operator<<(I a, int b) { I r; EACH r.p[k_] = a.p[k_] << b; return r; }
+FN I& operator|=(I& a, I b) { EACH a.p[k_] |= b.p[k_]; return a; }
+FN V where(I m, V a, V b) { V r; EACH r.p[k_] = m.p[k_] ? a.p[k_] : b.p[k_]; return r; }
+FN V convert(I n) { V r; EACH r.p[k_] = __builtin_convertvector(n.p[k_], Reals); return r; }
+FN I truncate(V x) { I r; EACH r.p[k_] = __builtin_convertvector(x.p[k_], Integers); return r; }
+FN V from_bits(I n) { V r; EACH r.p[k_] = (Reals)n.p[k_]; return r; }
+FN I to_bits(V x) { I r; EACH r.p[k_] = (Integers)x.p[k_]; return r; }
+FN float lane(const V& x, int k) { return x.p[k / 16][k % 16]; }
+FN void set_lane(V& x, int k, float y) { x.p[k / 16][k % 16] = y; }
+FN bool any(I m) {
+  Wide w = (Wide)m.p[0];
+  for (int k = 1; k < PACKS; k++) w |= (Wide)m.p[k];
+  long long r = 0;
+  for (int k = 0; k < 8; k++) r |= w[k];
+  return r != 0;
+}
+FN I mask(I m) { return m; }
+
+#endif
+
+FN V vmin(V a, V b) { return where(a < b, a, b); }
+FN V vmax(V a, V b) { return where(a > b, a, b); }
+FN V vabs(V a) { return from_bits(to_bits(a) & 0x7fffffff); }
+FN V clamp(V a, float limit) { return vmin(vmax(a, set(-limit)), set(limit)); }
+
+// e^x to 2e-7 relative, saturating far outside float's range (coefficients: Cephes expf).
+FN V vexp(V x) {
+  x = clamp(x, 80.f);
+  V y = x * 1.44269504f;
+  I whole = truncate(y + where(y > 0.f, set(0.5f), set(-0.5f)));
+  V n = convert(whole);
+  V r = x - n * 0.693359375f;
+  r = r + n * 2.12194440e-4f;
+  V p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = (p * r) * r + (r + 1.f);
+  return p * from_bits((whole + 127) << 23);
+}
+
+// e^x for moderate x: Taylor of a quarter, squared twice; 1e-5 at |x| = 1.5.
+FN V exp_small(V x) {
+  V q = clamp(x, 3.f) * 0.25f;
+  V p = q * (1.f / 120) + (1.f / 24);
+  p = p * q + (1.f / 6);
+  p = p * q + 0.5f;
+  p = p * q + 1.f;
+  p = p * q + 1.f;
+  p = p * p;
+  return p * p;
+}
+
+// ln(1 + e^x) and its derivative (the logistic function), relative error 1e-5 however small.
+FN void softplus(V x, V& value, V& slope) {
+  V e = vexp(-vabs(x));
+  V q = e * -0.0064535442f + 0.0360884937f;
+  q = q * e - 0.0953293897f;
+  q = q * e + 0.1676540711f;
+  q = q * e - 0.2407338084f;
+  q = q * e + 0.3317990258f;
+  q = q * e - 0.4998741238f;
+  q = q * e + 0.9999964239f;
+  value = e * q + vmax(x, set(0.f));
+  slope = where(x > 0.f, set(1.f), e) / (e + 1.f);
+}

@@ -1,0 +1,340 @@
+"""The circuit as the kernel reads it: a list of integers in solving order, and arrays of constants.
+
+Operations (first words: code, length, static, n, then the n nodes and inputs it reads):
+
+    GATE     base, node, polarity, geometry
+    NODE     node, input, reference, groups, diodes, couplings; then these
+    BLOCK    n, nodes; groups, diodes, gated, switches, couplings, injections; then these
+    READOUT  index, groups; then these
+
+with
+
+    group      local node, polarity, slot, n, then (device, base) n times
+    diode      local node, polarity, slot, device, geometry
+    gated      local gate, local drain, polarity, slot, device, geometry
+    switch     device, geometry, polarity, -1, -1, then node and local index
+               of gate, drain and source
+    coupling   local node, gate node, (in blocks: local index of the gate,) index
+    injection  local node, input, reference
+
+A *base* is what all copies of one geometry share that read one line; a *slot* is one current that
+is metered on a supply. -1 stands for none.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from numpy.polynomial import polynomial as poly
+from numpy.typing import NDArray
+
+from codesign.circuit.elements import Mosfet
+from codesign.engine.capacitance import GATE_TERMS
+from codesign.engine.characterise import Models
+from codesign.engine.graph import Block, Graph, Unsupported, is_mirror
+from codesign.engine.tables import Geometry
+
+Ints = NDArray[np.int32]
+Reals = NDArray[np.float32]
+
+GATE, NODE, BLOCK, READOUT = range(4)
+# As in the transient options of the test bench.
+GMIN_S = 1e-15
+_MOST = {"groups": 12, "diodes": 8, "gated": 8, "switches": 12}
+
+
+@dataclass(frozen=True)
+class Program:
+    """All that describes the circuit to the kernel; devices in the order of ``instances``.
+
+    ``probes`` (n, 5): polarity, node, device, geometry, 0 of the diodes that are read.
+    """
+
+    words: Ints
+    nodes: tuple[str, ...]
+    instances: tuple[str, ...]
+    polarity: Ints
+    multiplicity: NDArray[np.float64]
+    charge: Reals
+    leak: Reals
+    coupling: Reals
+    reference_na: Reals
+    start_v: Reals
+    held: Ints
+    watched: Ints
+    driven: Ints
+    inputs: tuple[str, ...]
+    supplies: tuple[str, ...]
+    readouts: tuple[str, ...]
+    readout_v: float
+    probes: Ints
+    bases: int
+    diodes: int
+    operations: int
+    slots: Ints
+
+
+def build_program(
+    graph: Graph, models: Models, held: Sequence[str], probed: Sequence[str]
+) -> Program:
+    """Translate a graph. ``held``: nodes kept at ground while the bias point is found;
+    ``probed``: diodes (instance names) whose current is read, in this order."""
+    return _Builder(graph, models).build(held, probed)
+
+
+class _Builder:
+    def __init__(self, graph: Graph, models: Models) -> None:
+        self.graph, self.models = graph, models
+        boundary = graph.boundary
+        self.nodes = (*graph.nodes, *boundary.driven, *boundary.fixed)
+        self.index = {node: k for k, node in enumerate(self.nodes)}
+        self.device = {device.name: k for k, device in enumerate(graph.devices)}
+        self.supply = {node: k for k, node in enumerate(boundary.supplies)}
+        self.references = list(boundary.references)
+        self.high = max(boundary.fixed.values())
+        self.couplings: list[float] = []
+        self.into: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self.bases: dict[tuple[str, Geometry], int] = {}
+        self.slots: list[int] = []
+        self.operations = 0
+        self.charge = self._charges()
+
+    def build(self, held: Sequence[str], probed: Sequence[str]) -> Program:
+        graph, boundary = self.graph, self.graph.boundary
+        readers: dict[str, set[Geometry]] = defaultdict(set)
+        for block in graph.blocks:
+            for device in block.copies:
+                readers[device.gate].add(geometry_of(device))
+        for devices in graph.readout.values():
+            for device in devices:
+                readers[device.gate].add(geometry_of(device))
+        words: list[int] = []
+        for block in graph.blocks:
+            for node in block.nodes:
+                for geometry in sorted(readers.get(node, ())):
+                    self.bases[node, geometry] = len(self.bases)
+            words += self._block(block, held)
+            for node in block.nodes:
+                for geometry in sorted(readers.get(node, ())):
+                    words += self._operation(GATE, block.static, [self.index[node]], [
+                        self.bases[node, geometry], self.index[node],
+                        *self.models.mirror_index(geometry),
+                    ])  # fmt: skip
+        readouts = tuple(graph.readout)
+        for k, node in enumerate(readouts):
+            groups = self._groups(graph.readout[node], {node: 0})
+            reads = [self.index[d.gate] for d in graph.readout[node]]
+            words += self._operation(
+                READOUT, False, reads, [k, len(groups), *chain.from_iterable(groups)]
+            )
+        instances = tuple(self.device)
+        by_name = {device.name: device for device in graph.devices}
+        capacitive = {n for c in graph.capacitors for n in c.nodes if not boundary.known(n)}
+        return Program(
+            words=np.array(words, np.int32),
+            nodes=self.nodes,
+            instances=instances,
+            polarity=np.array([d.polarity == "p" for d in graph.devices], np.int32),
+            multiplicity=np.array([float(d.m) for d in graph.devices]),
+            charge=self.charge.astype(np.float32),
+            leak=self._leaks().astype(np.float32),
+            coupling=np.array(self.couplings or [0.0], np.float32),
+            reference_na=np.array([boundary.references[n] * 1e9 for n in self.references] or [0.0],
+                                  np.float32),
+            start_v=np.array([self._start(node, held) for node in self.nodes], np.float32),
+            held=np.array([self.index[node] for node in held], np.int32),
+            watched=np.array(sorted(self.index[node] for node in capacitive), np.int32),
+            driven=np.array([self.index[node] for node in boundary.driven], np.int32),
+            inputs=boundary.inputs,
+            supplies=boundary.supplies,
+            readouts=readouts,
+            readout_v=boundary.fixed[readouts[0]] if readouts else 0.0,
+            probes=np.array([self._probe(by_name[name]) for name in probed], np.int32),
+            bases=len(self.bases),
+            diodes=len(probed),
+            operations=self.operations,
+            slots=np.array(self.slots or [0], np.int32),
+        )  # fmt: skip
+
+    # --- operations ---------------------------------------------------------------------------
+
+    def _operation(
+        self, code: int, static: bool, reads: Iterable[int], body: Sequence[int]
+    ) -> list[int]:
+        self.operations += 1
+        read = sorted(set(reads))
+        return [code, 4 + len(read) + len(body), int(static), len(read), *read, *body]
+
+    def _reads(self, block: Block) -> list[int]:
+        """What a block's solution depends on besides its own past."""
+        inside = set(block.nodes)
+        terminals = {d.gate for d in block.copies}
+        terminals |= {node for d in block.switches for node in (d.gate, d.drain, d.source)}
+        terminals |= {gate for node in block.nodes for gate in self.into[node]}
+        fixed = self.graph.boundary.fixed
+        reads = [self.index[node] for node in terminals - inside if node not in fixed]
+        inputs = [self._input(node) for node in block.nodes]
+        return reads + [len(self.nodes) + k for k in inputs if k >= 0]
+
+    def _block(self, block: Block, held: Sequence[str]) -> list[int]:
+        # Feedback closes over the nodes that hold charge: they come last in the elimination.
+        nodes = sorted(block.nodes, key=lambda node: (node in held, node))
+        local = {node: k for k, node in enumerate(nodes)}
+        groups = self._groups(block.copies, local)
+        diodes = [self._diode(device, local) for device in block.diodes]
+        gated = [
+            [local[d.gate], local[d.drain], *self._rail(d), self.device[d.name],
+             self.models.mirror_index(geometry_of(d))[1]]
+            for d in block.gated
+        ]  # fmt: skip
+        switches = [self._switch(device, local) for device in block.switches]
+        injections = [
+            [local[node], self._input(node), self._reference(node)]
+            for node in nodes
+            if self._input(node) >= 0 or self._reference(node) >= 0
+        ]
+        self._limit(block, groups=groups, diodes=diodes, gated=gated, switches=switches)
+        reads = self._reads(block)
+        simple = len(nodes) == 1 and not gated and not switches
+        if simple and len(groups) <= 3 and len(diodes) <= 2:
+            node = nodes[0]
+            couplings = self._couplings(node, local, inside=False)
+            counts = [len(groups), len(diodes), len(couplings)]
+            body = [self.index[node], self._input(node), self._reference(node), *counts]
+            parts = [*groups, *diodes, *couplings]
+            return self._operation(NODE, block.static, reads, [*body, *chain.from_iterable(parts)])
+        couplings = [c for node in nodes for c in self._couplings(node, local, inside=True)]
+        parts = [*groups, *diodes, *gated, *switches, *couplings, *injections]
+        counts = [len(p) for p in (groups, diodes, gated, switches, couplings, injections)]
+        body = [
+            len(nodes),
+            *(self.index[node] for node in nodes),
+            *counts,
+            *chain.from_iterable(parts),
+        ]
+        return self._operation(BLOCK, block.static, reads, body)
+
+    def _groups(self, copies: Sequence[Mosfet], local: Mapping[str, int]) -> list[list[int]]:
+        sums: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+        for device in copies:
+            base = self.bases[device.gate, geometry_of(device)]
+            rail = (int(device.polarity == "p"), self.supply.get(device.source, -1))
+            sums[local[device.drain], *rail] += [self.device[device.name], base]
+        return [
+            [node, polarity, self._slot(supply), len(pairs) // 2, *pairs]
+            for (node, polarity, supply), pairs in sums.items()
+        ]
+
+    def _diode(self, device: Mosfet, local: Mapping[str, int]) -> list[int]:
+        geometry = self.models.mirror_index(geometry_of(device))[1]
+        return [local[device.drain], *self._rail(device), self.device[device.name], geometry]
+
+    def _switch(self, device: Mosfet, local: Mapping[str, int]) -> list[int]:
+        terminals = (device.gate, device.drain, device.source)
+        places = [v for node in terminals for v in (self.index[node], local.get(node, -1))]
+        return [
+            self.device[device.name], self.models.switch_index(geometry_of(device)),
+            int(device.polarity == "p"), -1, -1, *places,
+        ]  # fmt: skip
+
+    def _couplings(self, node: str, local: Mapping[str, int], inside: bool) -> list[list[int]]:
+        result = []
+        for gate, femtofarad in self.into[node].items():
+            self.couplings.append(femtofarad)
+            where = [local.get(gate, -1)] if inside else []
+            result.append([local[node], self.index[gate], *where, len(self.couplings) - 1])
+        return result
+
+    def _limit(self, block: Block, **parts: Sequence[object]) -> None:
+        for name, items in parts.items():
+            if len(items) > _MOST[name]:
+                raise Unsupported(
+                    f"The block of {', '.join(block.nodes)} has {len(items)} {name}; the batched "
+                    f"engine solves up to {_MOST[name]}."
+                )
+
+    def _rail(self, device: Mosfet) -> tuple[int, int]:
+        return int(device.polarity == "p"), self._slot(self.supply.get(device.source, -1))
+
+    def _slot(self, supply: int) -> int:
+        if supply < 0:
+            return -1
+        self.slots.append(supply)
+        return len(self.slots) - 1
+
+    def _input(self, node: str) -> int:
+        inputs = self.graph.boundary.inputs
+        return inputs.index(node) if node in inputs else -1
+
+    def _reference(self, node: str) -> int:
+        return self.references.index(node) if node in self.references else -1
+
+    def _probe(self, device: Mosfet) -> list[int]:
+        assert device.gate == device.drain
+        polarity, geometry = self.models.mirror_index(geometry_of(device))
+        return [polarity, self.index[device.drain], self.device[device.name], geometry, 0]
+
+    # --- constants ----------------------------------------------------------------------------
+
+    def _start(self, node: str, held: Sequence[str]) -> float:
+        boundary = self.graph.boundary
+        if node in boundary.fixed:
+            return boundary.fixed[node]
+        if node in held or node in boundary.driven:
+            return 0.0
+        diodes = {d.polarity for d in self.graph.devices if d.drain == d.gate == node}
+        if "p" in diodes:
+            return self.high - 0.5
+        return 0.35 if "n" in diodes else 0.5
+
+    def _charges(self) -> NDArray[np.float64]:
+        """Coefficients of every node's charge without the constant, femtofarad per volt^k."""
+        boundary = self.graph.boundary
+        charge = np.zeros((len(self.nodes), GATE_TERMS))
+        for device in self.graph.devices:
+            mirror = is_mirror(device, boundary)
+            c = self.models.capacitance(geometry_of(device), mirror)
+            m = float(device.m)
+            gate = np.asarray(c.gate)
+            if device.polarity == "p":
+                gate = _mirrored(gate, self.high)
+            diode = device.gate == device.drain
+            charge[self.index[device.gate]] += m * poly.polyint(gate)[1:]
+            for terminal in {device.drain, device.source}:
+                charge[self.index[terminal], 0] += m * c.drain
+                if diode:
+                    charge[self.index[terminal], 0] -= 2 * m * c.gate_drain
+                elif not boundary.known(terminal):
+                    self.into[terminal][device.gate] += m * c.gate_drain
+        for capacitor in self.graph.capacitors:
+            for node in capacitor.nodes:
+                charge[self.index[node], 0] += float(capacitor.capacitance_f) * 1e15
+        return charge
+
+    def _leaks(self) -> NDArray[np.float64]:
+        """Conductance of every node to ground and to the supply, nanoamperes per volt.
+
+        ngspice puts gmin across each junction; it decides where a line without current rests,
+        and so how long it takes to charge when a current comes.
+        """
+        leak = np.zeros((len(self.nodes), 2))
+        for device in self.graph.devices:
+            for terminal in (device.drain, device.source):
+                leak[self.index[terminal], int(device.polarity == "p")] += (
+                    GMIN_S * 1e9 * float(device.m)
+                )
+        return leak
+
+
+def _mirrored(coefficients: NDArray[np.float64], high: float) -> NDArray[np.float64]:
+    """The polynomial of (high - v) as one of v."""
+    result = np.zeros(1)
+    for c in coefficients[::-1]:
+        result = poly.polyadd(poly.polymul(result, [high, -1.0]), [c])
+    return np.asarray(np.pad(result, (0, GATE_TERMS))[:GATE_TERMS])
+
+
+def geometry_of(device: Mosfet) -> Geometry:
+    return Geometry(device.polarity, float(device.w_m), float(device.l_m))
