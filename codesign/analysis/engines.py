@@ -29,13 +29,15 @@ class Tolerances:
     Errors are pooled over the samples of the judge. candidate_error_rms_relative and
     logit_error_rms_relative: rms error over rms current in ngspice. candidate_error_max_relative:
     the largest error of one candidate over that rms current. power_error_relative: of any sample's
-    mean power. States and decisions may differ only where the difference is marginal.
+    mean power. They leave room above what is measured over many chips (docs/engine.md), because
+    four samples of which two are the worst of their run scatter. States and decisions may differ
+    only where the difference is marginal.
     """
 
-    candidate_error_rms_relative: float = 1e-3
+    candidate_error_rms_relative: float = 2e-3
     candidate_error_max_relative: float = 5e-2
     logit_error_rms_relative: float = 5e-3
-    power_error_relative: float = 1e-3
+    power_error_relative: float = 4e-3
 
 
 TOLERANCES = Tolerances()

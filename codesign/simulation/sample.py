@@ -35,7 +35,7 @@ class Bench:
     """What all ngspice samples of a design share.
 
     ``network`` is its flat form, ``models`` the PDK's model names by polarity and ``law`` its
-    mismatch.
+    mismatch; ``options`` the simulator's.
     """
 
     shape: Shape
@@ -47,6 +47,7 @@ class Bench:
     pdk_header: str
     ngspice: Path
     timeout_s: float
+    options: str = bench.TRANSIENT_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ def deck(job: Job) -> str:
         title += f", chip {planned.chip} of seed {planned.chip_seed}"
         draws = draw_mismatch(shared.network.mosfets, shared.law, [planned.chip_seed])
         includes, network = [], flat_network_text(shared, draws)
-    text = bench.bench_text(shared.hardware, shared.shape, job.timing, title, includes, network)
+    text = bench.bench_text(
+        shared.hardware, shared.shape, job.timing, title, includes, network, shared.options
+    )
     first, _, rest = text.partition("\n")
     unit_a = shared.hardware.unit_current_a
     stimulus = bench.stimulus(job.inputs_units.tolist(), job.timing, unit_a)
