@@ -21,12 +21,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Resolution:
-    """Steps inside an edge, first step after it, its growth and the longest step (of a frame)."""
+    """Steps inside an edge, first step after it, its growth and the longest step (of a frame);
+    every multiple of ``tick_us`` is a point of the grid when noise is injected there."""
 
     edge_steps: int = 2
     first_us: float = 8.0
     growth: float = 1.6
     longest: float = 0.06
+    tick_us: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,20 +91,22 @@ def _grid(
     kind: int,
 ) -> FrameGrid:
     frame, edge = timing.frame_s * 1e6, timing.edge_s * 1e6
-    sample = SAMPLE * frame
-    corners = {0.0, edge, frame, sample}
-    starts = {0.0}
+    sample = round(SAMPLE * frame, 3)
+    # Corners of the sources, and those at which an edge starts; nanoseconds are fine enough.
+    corners, starts = {0.0, round(edge, 3), round(frame, 3)}, {0.0}
     for node in driven:
         at, volts = forms[node][kind][0::2], forms[node][kind][1::2]
         for k in range(1, len(at)):
             if volts[k] != volts[k - 1]:
-                corners |= {at[k - 1], at[k]}
-                starts.add(at[k - 1])
-    ordered = sorted(corners)
+                corners |= {round(at[k - 1], 3), round(at[k], 3)}
+                starts.add(round(at[k - 1], 3))
+    ordered = corners | {sample}
+    if resolution.tick_us:
+        ordered |= set(np.arange(0.0, frame, resolution.tick_us).round(3).tolist())
     times = [0.0]
     restarts: list[bool] = []
     step = 0.0
-    for begin, end in pairwise(ordered):
+    for begin, end in pairwise(sorted(ordered)):
         if begin in starts:
             times += list(np.linspace(begin, end, resolution.edge_steps + 1)[1:])
             restarts += [True] + [False] * (resolution.edge_steps - 1)
@@ -115,8 +119,9 @@ def _grid(
             step = min(step * resolution.growth, resolution.longest * frame)
         scaled = np.cumsum(sizes) * (length / sum(sizes))
         times += list(begin + scaled)
-        restarts += [begin != sample] + [False] * (len(sizes) - 1)
-        step = sizes[-1] if end == sample else step
+        restarts += [begin in corners] + [False] * (len(sizes) - 1)
+        # A sampling instant or a tick interrupts the growth, a corner starts it anew.
+        step = step if end in corners else sizes[-1]
     points = np.array(times)
     driven_v = np.zeros((len(points) - 1, len(driven)))
     for column, node in enumerate(driven):

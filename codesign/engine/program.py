@@ -5,7 +5,7 @@ Operations (first words: code, length, static, n, then the n nodes and inputs it
     GATE     base, node, polarity, geometry
     NODE     node, input, reference, groups, diodes, couplings; then these
     BLOCK    n, nodes; groups, diodes, gated, switches, couplings, injections; then these
-    READOUT  index, groups; then these
+    READOUT  index, node, groups; then these
 
 with
 
@@ -127,7 +127,10 @@ class _Builder:
             groups = self._groups(graph.readout[node], {node: 0})
             reads = [self.index[d.gate] for d in graph.readout[node]]
             words += self._operation(
-                READOUT, False, reads, [k, len(groups), *chain.from_iterable(groups)]
+                READOUT,
+                False,
+                reads,
+                [k, self.index[node], len(groups), *chain.from_iterable(groups)],
             )
         instances = tuple(self.device)
         by_name = {device.name: device for device in graph.devices}

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.polynomial import polynomial as poly
 from numpy.typing import NDArray
 
 from codesign.engine.characterise import Models, thermal_voltage
 from codesign.engine.fits import WARP_V
 from codesign.engine.grid import FrameGrid
 from codesign.engine.native.library import kernel, source_digest
+from codesign.engine.noise import POLES, NoiseTable
 from codesign.engine.program import Program
+from codesign.engine.tables import REFERENCE_DRAIN_V
 
 LANES = 16
 _POINTER = ctypes.c_void_p
@@ -61,6 +64,14 @@ class _Problem(ctypes.Structure):
     ]  # fmt: skip
 
 
+class _NoiseModel(ctypes.Structure):
+    _fields_ = [
+        ("white", _POINTER), ("flicker", _POINTER), ("inversion", _POINTER),
+        ("pole", ctypes.c_float * (2 * POLES)), ("weight", ctypes.c_float * (2 * POLES)),
+        ("tick_us", ctypes.c_float), ("saturation", ctypes.c_float * 2),
+    ]  # fmt: skip
+
+
 class _Run(ctypes.Structure):
     _fields_ = [
         ("shift", _POINTER), ("gain", _POINTER), ("inputs", _POINTER), ("clip", _POINTER),
@@ -68,7 +79,7 @@ class _Run(ctypes.Structure):
         ("sample_step", ctypes.c_int * 2),
         *((name, ctypes.c_int) for name in ("frames", "groups", "threads", "waves")),
         *((name, _POINTER) for name in ("probes", "energy", "flags", "wave", "count")),
-        ("probe_count", ctypes.c_int),
+        ("probe_count", ctypes.c_int), ("noise_seed", _POINTER), ("noise", _POINTER),
     ]  # fmt: skip
 
 
@@ -108,6 +119,8 @@ class Kernel:
         gain: NDArray[np.float64],
         threads: int,
         waves: int = 0,
+        noise: NoiseTable | None = None,
+        noise_seed: NDArray[np.int64] | None = None,
     ) -> Output:
         """Run samples; lanes of the last group that are left over repeat the last sample.
 
@@ -130,6 +143,10 @@ class Kernel:
         wave_columns = len(program.nodes) + columns + len(program.supplies)
         wave = _aligned((wave_groups, steps, wave_columns, LANES)) if wave_groups else None
         count = np.zeros(3, np.int64)
+        seeds = model = None
+        if noise is not None and noise_seed is not None:
+            model = self._noise(noise)
+            seeds = _padded((noise_seed & 0xFFFFFFFF).astype(np.uint32).view(np.int32), groups)
         run = _Run(
             shift=_at(lanes[0]), gain=_at(lanes[1]), inputs=_at(inputs), clip=_at(clips),
             steps=(_POINTER * 2)(*(_at(table) for table in tables)),
@@ -138,7 +155,8 @@ class Kernel:
             frames=frames, groups=groups, threads=threads, waves=wave_groups,
             probes=_at(probes), energy=_at(energy), flags=_at(flags),
             wave=None if wave is None else _at(wave), count=_at(count),
-            probe_count=program.diodes,
+            probe_count=program.diodes, noise_seed=None if seeds is None else _at(seeds),
+            noise=None if model is None else ctypes.addressof(model),
         )  # fmt: skip
         kernel().codesign_run(ctypes.byref(self._problem), ctypes.byref(run))
         duration = grids[0].step_us.sum() + (frames - 1) * grids[1].step_us.sum()
@@ -150,6 +168,17 @@ class Kernel:
             steps=int(count[0]),
             halved=int(count[1]),
         )
+
+    def _noise(self, table: NoiseTable) -> _NoiseModel:
+        mirrors = self.models.mirrors
+        at = REFERENCE_DRAIN_V / (REFERENCE_DRAIN_V + WARP_V)
+        saturation = [float(poly.polyval(m.warp_scale * at - 1, m.drain[0])) for m in mirrors]
+        return _NoiseModel(
+            self._array(table.white), self._array(table.flicker), self._array(table.inversion_na),
+            (ctypes.c_float * (2 * POLES))(*table.pole.ravel()),
+            (ctypes.c_float * (2 * POLES))(*table.weight.ravel()),
+            table.tick_us, (ctypes.c_float * 2)(*saturation),
+        )  # fmt: skip
 
     def _array(self, values: Any, kind: Any = np.float32) -> int:
         array = np.ascontiguousarray(values, kind)

@@ -21,6 +21,8 @@ struct Run {  // arrays of the caller; lane arrays are (groups, ..., LANES)
   float* wave;                  // (waves, all steps, nodes + probes + readouts + supplies, LANES)
   long long* count;             // (3): steps taken, refined, sweeps of the bias point
   int probe_count;
+  const int* noise_seed;        // (groups, LANES), or null
+  const NoiseModel* noise;
 };
 
 namespace {
@@ -41,6 +43,9 @@ struct Worker {
   const Run& r;
   Arena arena;
   Lanes l;
+  Noise noise;
+  double tick_start = 0;
+  int tick = 0;
   V *from, *to;                 // injected currents of the frame before and of this one
   V* energy;                    // (supplies)
   V* predicted;                 // (watched): where a node would be at the pace of the last step
@@ -71,6 +76,8 @@ struct Worker {
     from = arena.take(s.inputs);
     to = arena.take(s.inputs);
     energy = arena.take(s.supplies);
+    l.noise = nullptr;
+    if (r.noise_seed) prepare_noise();
 
   }
 
@@ -78,6 +85,35 @@ struct Worker {
     for (int i = 0; i < s.inputs; i++)
       for (int k = 0; k < LANES; k++)
         set_lane(into[i], k, r.inputs[((size_t)r.clip[group * LANES + k] * r.frames + frame) * s.inputs + i]);
+  }
+
+  void prepare_noise() {
+    noise.model = r.noise;
+    for (int i = 0; i < 3; i++) {
+      noise.from[i] = arena.take(s.nodes);
+      noise.to[i] = arena.take(s.nodes);
+    }
+    noise.white = arena.take(s.nodes);
+    for (int p = 0; p < 2; p++) {
+      noise.flicker[p] = arena.take(s.nodes);
+      noise.ladder[p] = arena.take((size_t)s.nodes * POLES);
+    }
+  }
+
+  void start_noise(int group) {
+    for (int i = 0; i < s.nodes; i++) {
+      for (int k = 0; k < 3; k++) noise.from[k][i] = noise.to[k][i] = set(0.f);
+      noise.white[i] = noise.flicker[0][i] = noise.flicker[1][i] = set(0.f);
+    }
+    for (int p = 0; p < 2; p++)
+      for (int i = 0; i < s.nodes * POLES; i++) noise.ladder[p][i] = set(0.f);
+    int seeds[LANES];
+    for (int k = 0; k < LANES; k++) seeds[k] = r.noise_seed[group * LANES + k];
+    std::memcpy(&noise.seed, seeds, sizeof seeds);
+    tick = 0;
+    tick_start = 0;
+    next_tick(*r.noise, noise, s.nodes, tick);
+    l.noise = &noise;
   }
 
   // All nodes at the currents of the first frame; returns the lanes that did not settle.
@@ -129,6 +165,7 @@ struct Worker {
       l.injected[i] = from[i] + (to[i] - from[i]) * edge_to;
       if (edge_from != edge_to) l.stamp[s.nodes + i] = l.sweep;
     }
+    if (l.noise) noise.part = (float)((l.time - tick_start) / r.noise->tick_us);
     const V flags = l.flags;
     I failed = sweep(s, l, method, false, nullptr);
     V moved = set(0.f), surprise = set(0.f);
@@ -187,6 +224,7 @@ struct Worker {
     load_inputs(group, 0, from);
     load_inputs(group, 0, to);
     for (int i = 0; i < s.inputs; i++) l.injected[i] = to[i];
+    l.noise = nullptr;
     const I lost = bias_point(held);
     l.flags = where(lost, set((float)FLAG_CONVERGENCE), set(0.f));
     for (int i = 0; i < s.supplies; i++) energy[i] = set(0.f);
@@ -195,6 +233,7 @@ struct Worker {
     l.retried = -1;
     l.force = true;
     std::fill(stamps.begin(), stamps.end(), -1);
+    if (r.noise_seed) start_noise(group);
     for (int i = 0; i < s.driven_count; i++) driven0[i] = s.start_v[s.driven[i]];
     V* out = (V*)r.probes + (size_t)group * r.frames * (r.probe_count + s.readouts);
     const int columns = s.nodes + r.probe_count + s.readouts + s.supplies;
@@ -211,6 +250,10 @@ struct Worker {
       float edge = 0.f;
       for (int k = 0; k < r.step_count[kind]; k++) {
         const float* step = r.steps[kind] + (size_t)k * width;
+        if (l.noise && time > tick_start + r.noise->tick_us - 1e-3) {
+          tick_start += r.noise->tick_us;
+          next_tick(*r.noise, noise, s.nodes, ++tick);
+        }
         advance(driven0.data(), step + 3, edge, step[1], step[0], step[2] != 0.f, 0);
         edge = step[1];
         std::copy(step + 3, step + width, driven0.begin());

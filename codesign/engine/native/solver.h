@@ -61,6 +61,8 @@ struct Latency {
   int sweep;
 };
 
+struct Noise;
+
 struct Lanes {  // state of one group
   V *v, *before;          // (nodes): volts now and at the last point of time
   V *q, *q_before, *q_older;  // (nodes): charge when the node was last solved; one, two steps ago
@@ -79,6 +81,7 @@ struct Lanes {  // state of one group
   V* readout;          // (readouts): nanoamperes into the fixed node
   V* slot;             // (slots): metered currents, nanoamperes, as last computed
   V flags;             // as float: bits
+  Noise* noise;        // null: none
 };
 
 // Gate voltage in the unit of the fits, kept inside; what is cut off continues with the slope.
@@ -132,12 +135,13 @@ static __attribute__((noinline)) void gate_base(const Model& m, int g, V vg, V* 
   flags = where(at.above, set((float)FLAG_RANGE), flags);
 }
 
-// One copy of a line: K numbers that its destination adds up.
-FN void add_copy(const V* base, V shift, V gain, V* sum) {
+// One copy of a line: K numbers that its destination adds up. Returns the first.
+FN V add_copy(const V* base, V shift, V gain, V* sum) {
   V y = (base[2] * shift + base[1]) * shift;
   V a = base[0] * gain * exp_small(y);
   sum[0] += a;
   for (int k = 0; k < K - 1; k++) sum[k + 1] += a * (base[2 + K + k] * shift + base[3 + k]);
+  return a;
 }
 
 // The sum of copies as a polynomial of the warped drain voltage.

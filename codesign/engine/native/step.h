@@ -2,7 +2,7 @@
 // Backward Euler after an edge, then the second-order backward difference with variable steps; a
 // method of zeros is the bias point.
 #pragma once
-#include "solver.h"
+#include "noise.h"
 
 constexpr float STEP_LIMIT_V = 0.12f;  // of one Newton update
 constexpr float LEAK = 1e-6f;          // nanoamperes per volt that keep every pivot away from zero
@@ -14,13 +14,18 @@ FN void newton_limits(const Problem& s, V& x) {
   x = vmin(vmax(x, set(-0.3f)), set(s.vdd + 0.3f));
 }
 
-// Copies of one destination, summed per rail: [local, polarity, supply, n, (device, base) * n].
-static __attribute__((noinline)) const int* sum_group(const Lanes& l, const int* at, V* sum) {
+// Copies of one destination, summed per rail: [local, polarity, slot, n, (device, base) * n].
+// phi_0 is near one where a device is saturated: its factor is the current that makes the noise.
+static __attribute__((noinline)) const int* sum_group(const Lanes& l, const int* at, int node,
+                                                      V* sum) {
   for (int k = 0; k < K; k++) sum[k] = set(0.f);
-  const int n = at[3];
+  const int n = at[3], polarity = at[1];
   at += 4;
-  for (int i = 0; i < n; i++, at += 2)
-    add_copy(l.base + at[1] * BASE, l.shift[at[0]], l.gain[at[0]], sum);
+  for (int i = 0; i < n; i++, at += 2) {
+    const V a = add_copy(l.base + at[1] * BASE, l.shift[at[0]], l.gain[at[0]], sum);
+    if (l.noise)
+      add_noise(*l.noise, node, polarity, at[0], a * l.noise->model->saturation[polarity]);
+  }
   return at;
 }
 
@@ -51,14 +56,18 @@ FN V history(const Lanes& l, const Method& t, int node) {
 
 static __attribute__((noinline)) I solve_node(const Problem& s, Lanes& l, const int* at, const Method& t, bool held) {
   const int node = at[0], groups = at[3], diodes = at[4], couplings = at[5];
-  const V constant = -injected(s, l, at[1], at[2]);
+  V constant = -injected(s, l, at[1], at[2]);
+  if (l.noise) {
+    constant += noise_current(*l.noise, node);
+    clear_noise(*l.noise, node);
+  }
   at += 6;
   Group g[3];
   for (int i = 0; i < groups; i++) {
     g[i].polarity = at[1];
     g[i].supply = at[2];
     V sum[K];
-    at = sum_group(l, at, sum);
+    at = sum_group(l, at, node, sum);
     contract(s.model[g[i].polarity], sum, g[i].c);
   }
   const int* diode_at = at;
@@ -100,7 +109,11 @@ static __attribute__((noinline)) I solve_node(const Problem& s, Lanes& l, const 
   l.v[node] = x;
   l.q[node] = charge(s.charge + CHARGE * node, x, capacitance) - coupled;
   V carried = set(diodes ? 0.f : s.small_na);
-  for (int i = 0; i < diodes; i++) carried += diode_current[i];
+  for (int i = 0; i < diodes; i++) {
+    carried += diode_current[i];
+    const int* d = diode_at + 5 * i;
+    if (l.noise) add_noise(*l.noise, node, d[1], d[3], diode_current[i]);
+  }
   l.weight[node] = vmin(vabs(carried) * (1.f / s.small_na) + 1e-4f, set(1.f));
   for (int i = 0; i < groups; i++)
     if (g[i].supply >= 0) l.slot[g[i].supply] = currents[i];
@@ -152,13 +165,24 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
   const int groups = at[0], diodes = at[1], gated = at[2], switches = at[3], couplings = at[4],
             injections = at[5];
   at += 6;
+  System<N> y;
+  V constant[N], coupled[N];
+  for (int k = 0; k < N; k++) {
+    constant[k] = -history(l, t, nodes[k]);
+    coupled[k] = set(0.f);
+    if (l.noise) {
+      constant[k] += noise_current(*l.noise, nodes[k]);
+      clear_noise(*l.noise, nodes[k]);
+    }
+    y.x[k] = l.v[nodes[k]];
+  }
   Group g[MAX_GROUPS];
   for (int i = 0; i < groups; i++) {
     g[i].local = at[0];
     g[i].polarity = at[1];
     g[i].supply = at[2];
     V sum[K];
-    at = sum_group(l, at, sum);
+    at = sum_group(l, at, nodes[g[i].local], sum);
     contract(s.model[g[i].polarity], sum, g[i].c);
   }
   const int* diode_at = at;
@@ -166,14 +190,7 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
   const int* switch_at = gated_at + 6 * gated;
   const int* coupling_at = switch_at + 11 * switches;
   const int* injection_at = coupling_at + 4 * couplings;
-  System<N> y;
-  V constant[N], coupled[N];
   V group_current[MAX_GROUPS], diode_current[MAX_DIODES], gated_current[MAX_GATED];
-  for (int k = 0; k < N; k++) {
-    y.x[k] = l.v[nodes[k]];
-    constant[k] = -history(l, t, nodes[k]);
-    coupled[k] = set(0.f);
-  }
   for (int i = 0; i < injections; i++) {
     const int* e = injection_at + 3 * i;
     constant[e[0]] -= injected(s, l, e[1], e[2]);
@@ -267,6 +284,16 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
     l.q[nodes[k]] = charge(s.charge + CHARGE * nodes[k], y.x[k], capacitance) - coupled[k];
     l.weight[nodes[k]] = set(1.f);
   }
+  if (l.noise) {
+    for (int i = 0; i < diodes; i++) {
+      const int* d = diode_at + 5 * i;
+      add_noise(*l.noise, nodes[d[0]], d[1], d[3], diode_current[i]);
+    }
+    for (int i = 0; i < gated; i++) {
+      const int* d = gated_at + 6 * i;
+      add_noise(*l.noise, nodes[d[1]], d[2], d[4], gated_current[i]);
+    }
+  }
   for (int i = 0; i < couplings; i++) {
     const int* e = coupling_at + 4 * i;
     if (e[2] >= 0) l.q[nodes[e[0]]] -= y.x[e[2]] * s.coupling[e[3]];
@@ -296,15 +323,19 @@ FN I solve(const Problem& s, Lanes& l, const int* at, const Method& t, const uns
   }
 }
 
-// OP_READOUT: index, groups (local unused). The node stands still, so only the sum matters.
+// OP_READOUT: index, node, groups (local unused). The node stands still, so only the sum matters.
 static __attribute__((noinline)) void read_out(const Problem& s, Lanes& l, const int* at) {
-  const int index = at[0], groups = at[1];
-  at += 2;
+  const int index = at[0], node = at[1], groups = at[2];
+  at += 3;
   V total = set(0.f);
+  if (l.noise) {
+    total += noise_current(*l.noise, node);
+    clear_noise(*l.noise, node);
+  }
   for (int i = 0; i < groups; i++) {
     const int p = at[1], supply = at[2];
     V sum[K], c[DRAIN], current, slope;
-    at = sum_group(l, at, sum);
+    at = sum_group(l, at, node, sum);
     contract(s.model[p], sum, c);
     output(s.model[p], c, set(p ? s.vdd - s.readout_v : s.readout_v), current, slope);
     total += p ? current : -current;
@@ -334,7 +365,10 @@ struct Turn {
 };
 FN Turn turn_of(const Problem& s, Lanes& l, const int* at, int index, const Method& global) {
   Turn t{false, l.force, global, l.dt};
-  if (l.force) return t;
+  if (l.force || l.noise) {
+    t.changed = true;
+    return t;
+  }
   const int n = at[3];
   for (int i = 0; i < n && !t.changed; i++) t.changed = l.stamp[at[4 + i]] == l.sweep;
   const bool solved = at[0] == OP_NODE || at[0] == OP_BLOCK;
@@ -375,7 +409,7 @@ FN I sweep(const Problem& s, Lanes& l, const Method& method, bool first,
   const int* at = s.program;
   const int* end = at + s.words;
   for (int index = 0; at < end; at += at[1], index++) {
-    if (at[2] && !first) continue;
+    if (at[2] && !first && !l.noise) continue;
     const int operation = at[0];
     const Turn turn = turn_of(s, l, at, index, method);
     if (turn.idle) continue;

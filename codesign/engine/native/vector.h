@@ -16,6 +16,15 @@ FN I to_bits(V x) { return __float_as_int(x); }
 FN bool any(I m) { return m != 0; }
 FN I mask(bool m) { return m ? -1 : 0; }
 FN V where(I m, V a, V b) { return m ? a : b; }
+FN V vsqrt(V x) { return sqrtf(x); }
+FN I hash(I x) {
+  unsigned h = (unsigned)x;
+  h ^= h >> 16;
+  h *= 0x7feb352du;
+  h ^= h >> 15;
+  h *= 0x846ca68bu;
+  return (I)(h ^ (h >> 16));
+}
 FN float lane(V x, int) { return x; }
 FN void set_lane(V& x, int, float y) { x = y; }
 
@@ -69,6 +78,27 @@ FN V convert(I n) { V r; EACH r.p[k_] = __builtin_convertvector(n.p[k_], Reals);
 FN I truncate(V x) { I r; EACH r.p[k_] = __builtin_convertvector(x.p[k_], Integers); return r; }
 FN V from_bits(I n) { V r; EACH r.p[k_] = (Reals)n.p[k_]; return r; }
 FN I to_bits(V x) { I r; EACH r.p[k_] = (Integers)x.p[k_]; return r; }
+typedef unsigned Words __attribute__((vector_size(64)));
+FN V vsqrt(V x) {
+  V r;
+  for (int k = 0; k < LANES; k++) r.p[k / 16][k % 16] = __builtin_sqrtf(x.p[k / 16][k % 16]);
+  return r;
+}
+// A 32-bit finaliser (lowbias32, C. Wellons) on every lane.
+FN I hash(I x) {
+  I r;
+  EACH {
+    Words h = (Words)x.p[k_];
+    h ^= h >> 16;
+    h *= 0x7feb352du;
+    h ^= h >> 15;
+    h *= 0x846ca68bu;
+    r.p[k_] = (Integers)(h ^ (h >> 16));
+  }
+  return r;
+}
+FN I operator^(I a, I b) { I r; EACH r.p[k_] = a.p[k_] ^ b.p[k_]; return r; }
+FN I operator^(I a, int b) { I r; EACH r.p[k_] = a.p[k_] ^ b; return r; }
 FN float lane(const V& x, int k) { return x.p[k / 16][k % 16]; }
 FN void set_lane(V& x, int k, float y) { x.p[k / 16][k % 16] = y; }
 FN bool any(I m) {
@@ -128,4 +158,34 @@ FN void softplus(V x, V& value, V& slope) {
   q = q * e + 0.9999964239f;
   value = e * q + vmax(x, set(0.f));
   slope = where(x > 0.f, set(1.f), e) / (e + 1.f);
+}
+
+// ln x for positive normal x (Cephes logf), to 1e-7.
+FN V vlog(V x) {
+  I bits = to_bits(x);
+  V e = convert(bits & 0x7f800000) * (1.f / 8388608) - 126.f;
+  V m = from_bits((bits & 0x007fffff) + 0x3f000000);
+  I low = mask(m < 0.707106781f);
+  e = e - where(low, set(1.f), set(0.f));
+  m = where(low, m + m, m) - 1.f;
+  V p = m * 7.0376836292e-2f - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  V z = m * m;
+  return m + (p * m * z - z * 0.5f) + e * 0.693147180f;
+}
+
+// sin(pi x) for x in [-1, 1], to 4e-6.
+FN V sin_pi(V x) {
+  V folded = where(x > 0.5f, 1.f - x, where(x < -0.5f, -1.f - x, x));
+  V y = folded * 3.14159265f, z = y * y;
+  V p = z * (1.f / 362880) - (1.f / 5040);
+  p = p * z + (1.f / 120);
+  p = p * z - (1.f / 6);
+  return (p * z + 1.f) * y;
 }
