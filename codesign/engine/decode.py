@@ -55,7 +55,7 @@ def decode(program: Program) -> Circuit:
             local, polarity, slot, n = words[at : at + 4]
             at += 4
             for _ in range(n):
-                pending.append((*words[at : at + 2], polarity, nodes[local], meter(slot)))
+                pending.append((words[at], words[at + 1], polarity, nodes[local], meter(slot)))
                 at += 2
         return at
 
