@@ -15,6 +15,7 @@ from pathlib import Path
 import codesign
 from codesign.doctor.features import probe_ngspice
 from codesign.doctor.models import check_models
+from codesign.engine.native.library import find_compiler
 from codesign.errors import CodesignError, EnvironmentMissing
 from codesign.flows import HardwareSection
 from codesign.pdk import Adapter, adapter_names, load_adapter, search_pdk
@@ -124,6 +125,7 @@ def _fix(adapter: Adapter, pdk_root: Path | None) -> str:
 def _libraries(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield _torch()
     yield _fonts()
+    yield _compiler(environ)
     found = _package("soundfile")
     yield Finding(
         "libraries",
@@ -142,6 +144,16 @@ def _libraries(environ: Mapping[str, str]) -> Iterator[Finding]:
         library or "not installed; only PySpice's own simulator needs it",
         "" if library else "sudo apt-get install libngspice0",
     )
+
+
+def _compiler(environ: Mapping[str, str]) -> Finding:
+    try:
+        found = find_compiler(environ)
+    except EnvironmentMissing as error:
+        fix = "sudo apt-get install g++, or set CXX to the program."
+        return Finding("libraries", "C++ compiler", False, False, str(error), fix)
+    detail = f"{found}; builds the batched engine on first use"
+    return Finding("libraries", "C++ compiler", True, False, detail)
 
 
 def _torch() -> Finding:

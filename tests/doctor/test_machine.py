@@ -27,6 +27,8 @@ def test_no_ngspice_is_a_finding_with_its_fix(tmp_path: Path) -> None:
     found = _by_name(examine(environ={"PATH": str(tmp_path)}))
     assert not found["ngspice"].ok
     assert "apt-get install ngspice" in found["ngspice"].fix
+    assert not found["C++ compiler"].required
+    assert "apt-get install g++" in found["C++ compiler"].fix
     # The rest is still looked at.
     assert found["generic180"].ok
     assert found["torch"].ok
