@@ -27,7 +27,7 @@ from codesign.engine.graph import Graph, Unsupported, is_mirror
 from codesign.engine.tables import Geometry, mirror_table, switch_table
 from codesign.files import write_json
 
-SCHEMA = 4
+SCHEMA = 5
 
 # A mirror is fitted up to this many unit currents per unit of m / grid of the unit device.
 HIGHEST_UNITS = 64.0

@@ -151,7 +151,9 @@ def fit_mirrors(
     return MirrorFit(
         geometries[0].polarity, tuple(geometries), basis, scale, np.array(gates),
         np.array(ratios), np.array(diodes), centre, half, low, high,
-        _shift_excess(table, gates[0], centre[0], half[0], floor[0, 0], high[0]),
+        _shift_excess(
+            table, gates[0], ratios[0], values[:, at], centre[0], half[0], floor[0, 0], high[0]
+        ),
         _mobility(table, floor[0, 0]), errors,
     )  # fmt: skip
 
@@ -226,13 +228,19 @@ def _diode_error(
 
 
 def _shift_excess(
-    table: MirrorTable, gate_fit: Floats, centre: float, half: float, floor: float, high: float
-) -> float:
+    table: MirrorTable, gate_fit: Floats, ratio_fit: Floats, drain_values: Floats,
+    centre: float, half: float, floor: float, high: float,
+) -> float:  # fmt: skip
     """d ln I / d t beyond the shift of the gate, from the measured delvto sensitivity."""
+
+    def ln_current(u: Floats) -> Floats:
+        shape = drain_values[0] + drain_values[1:] @ poly.polyval(u, ratio_fit.T)
+        return np.asarray(poly.polyval(u, gate_fit) + np.log(shape))
+
     reference = table.reference_a / _NANO
     keep = (reference > 10 * floor) & (table.gate_v < high)
     u = (table.gate_v[keep] - centre) / half
-    moved = poly.polyval(u - SHIFT_V / half, gate_fit) - poly.polyval(u, gate_fit)
+    moved = ln_current(u - SHIFT_V / half) - ln_current(u)
     measured = np.log(table.shifted_a[keep] / table.reference_a[keep])
     return float(np.mean(measured - moved) / -SHIFT_V)
 
