@@ -103,7 +103,7 @@ def decode(program: Program) -> Circuit:
                 rows["injections"].append([nodes[words[k]], *words[k + 1 : k + 3]])
             solved |= set(nodes)
         else:
-            copies(at + 2, words[at + 1], [readouts[words[at]]])
+            copies(at + 3, words[at + 2], [words[at + 1]])
         start += length
     for device, base, polarity, drain, metered in pending:
         node, geometry = lines[base]
