@@ -152,7 +152,8 @@ def fit_mirrors(
         geometries[0].polarity, tuple(geometries), basis, scale, np.array(gates),
         np.array(ratios), np.array(diodes), centre, half, low, high,
         _shift_excess(
-            table, gates[0], ratios[0], np.asarray(values[:, at], np.float64), centre[0], half[0], floor[0, 0], high[0]
+            table, gates[0], ratios[0], np.asarray(values[:, at], np.float64),
+            centre[0], half[0], floor[0, 0], high[0],
         ),
         _mobility(table, floor[0, 0]), errors,
     )  # fmt: skip
