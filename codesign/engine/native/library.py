@@ -18,7 +18,7 @@ from pathlib import Path
 from codesign.device.bench import cache_dir
 from codesign.errors import EnvironmentMissing
 
-SOURCES = ("vector.h", "solver.h", "noise.h", "step.h", "kernel.cpp")
+SOURCES = ("vector.h", "solver.h", "noise.h", "step.h", "worker.h", "kernel.cpp")
 FLAGS = (
     "-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
     "-Wno-psabi", "-shared", "-fPIC", "-pthread",
@@ -49,8 +49,10 @@ def source_digest() -> str:
 
 
 @cache
-def kernel(architecture: str = "native") -> ctypes.CDLL:
+def kernel(architecture: str = "native", scalar: bool = False) -> ctypes.CDLL:
     """The compiled kernel, built on first use (some seconds).
+
+    ``scalar``: one sample at a time, as a thread of a GPU has it; slow, to test what runs there.
 
     Raises EnvironmentMissing without a compiler, or when it cannot build the kernel.
     """
@@ -58,11 +60,12 @@ def kernel(architecture: str = "native") -> ctypes.CDLL:
     source = Path(__file__).parent
     target = f"-march={architecture}" if platform.machine() == "x86_64" else "-mcpu=native"
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
-    facts = [source_digest().encode(), version, _processor(), " ".join([*FLAGS, target]).encode()]
+    flags = [*FLAGS, target, *(["-DCODESIGN_SCALAR"] if scalar else [])]
+    facts = [source_digest().encode(), version, _processor(), " ".join(flags).encode()]
     digest = hashlib.sha256(b"\0".join(facts)).hexdigest()[:24]
     path = cache_dir() / "kernels" / f"codesign-{digest}.so"
     if not path.is_file():
-        _build(compiler, [*FLAGS, target], source / "kernel.cpp", path)
+        _build(compiler, flags, source / "kernel.cpp", path)
     library = ctypes.CDLL(str(path))
     library.codesign_run.restype = None
     return library

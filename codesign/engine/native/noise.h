@@ -20,9 +20,9 @@ struct NoiseModel {
 struct Noise {  // of one group
   const NoiseModel* model;
   I seed;
-  V *from[3], *to[3];         // (nodes): white, flicker n, flicker p at both ends of the tick
-  V* ladder[2];               // (nodes, POLES)
-  V *white, *flicker[2];      // (nodes): variances, from the currents last computed
+  Rows<V> from[3], to[3];     // (nodes): white, flicker n, flicker p at both ends of the tick
+  Rows<V> ladder[2];          // (nodes, POLES)
+  Rows<V> white, flicker[2];  // (nodes): variances, from the currents last computed
   float part;                 // of the tick that has passed at the end of this step
 };
 

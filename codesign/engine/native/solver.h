@@ -64,22 +64,22 @@ struct Latency {
 struct Noise;
 
 struct Lanes {  // state of one group
-  V *v, *before;          // (nodes): volts now and at the last point of time
-  V *q, *q_before, *q_older;  // (nodes): charge when the node was last solved; one, two steps ago
-  V* announced;           // (nodes): the value those who read a node have seen
-  V* weight;              // (nodes): how much a change of the node matters
-  int* stamp;             // (nodes + inputs): sweep in which that value changed
-  Latency* latency;       // (operations)
+  Rows<V> v, before;      // (nodes): volts now and at the last point of time
+  Rows<V> q, q_before, q_older;  // (nodes): charge when the node was last solved; one, two steps ago
+  Rows<V> announced;      // (nodes): the value those who read a node have seen
+  Rows<V> weight;         // (nodes): how much a change of the node matters
+  Rows<int> stamp;        // (nodes + inputs): sweep in which that value changed
+  Rows<Latency> latency;  // (operations)
   double time;            // at the end of this step
   float dt;
   int sweep;              // number of this sweep
   int retried;            // sweep that was given up: what it did has to be done again
   bool force;             // carry out everything: nothing is known of the sweep before
-  V* base;             // (bases, BASE)
-  const V *shift, *gain;  // (devices): gate shift, m mulu0 exp(kd shift)
-  V* injected;         // (inputs): nanoamperes now
-  V* readout;          // (readouts): nanoamperes into the fixed node
-  V* slot;             // (slots): metered currents, nanoamperes, as last computed
+  Rows<V> base;        // (bases, BASE)
+  Rows<const V> shift, gain;  // (devices): gate shift, m mulu0 exp(kd shift)
+  Rows<V> injected;    // (inputs): nanoamperes now
+  Rows<V> readout;     // (readouts): nanoamperes into the fixed node
+  Rows<V> slot;        // (slots): metered currents, nanoamperes, as last computed
   V flags;             // as float: bits
   Noise* noise;        // null: none
 };
@@ -113,7 +113,9 @@ FN void gate_line(const float* c, const float* w, const Window& at, V& value, V&
   d2 = p2 * (w[1] * w[1]);  // half of the second derivative
 }
 
-static __attribute__((noinline)) void gate_base(const Model& m, int g, V vg, V* base, V& flags) {
+// Into an array of its own or a row of Lanes.
+template <class Base>
+static __attribute__((noinline)) void gate_base(const Model& m, int g, V vg, Base base, V& flags) {
   const float* w = m.window + 2 * g;
   Window at = window(w, vg);
   V ln_a, d1, d2;
@@ -136,7 +138,8 @@ static __attribute__((noinline)) void gate_base(const Model& m, int g, V vg, V* 
 }
 
 // One copy of a line: K numbers that its destination adds up. Returns the first.
-FN V add_copy(const V* base, V shift, V gain, V* sum) {
+template <class Base>
+FN V add_copy(Base base, V shift, V gain, V* sum) {
   V y = (base[2] * shift + base[1]) * shift;
   V a = base[0] * gain * exp_small(y);
   sum[0] += a;

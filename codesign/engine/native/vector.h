@@ -1,22 +1,42 @@
 // Lanes: sixteen samples side by side in one vector value, or one sample per thread on a GPU.
 // GCC and Clang turn these vectors into AVX-512, AVX2 or NEON; nothing here names a processor.
+// CODESIGN_SCALAR builds what a GPU thread runs for the processor, where it can be tested.
 #pragma once
 
-#ifdef __CUDACC__
+#if defined(__CUDACC__) || defined(CODESIGN_SCALAR)
 
+#ifdef __CUDACC__
 #define FN static __device__ __forceinline__
+FN float from_bits(int n) { return __int_as_float(n); }
+FN int to_bits(float x) { return __float_as_int(x); }
+FN float vsqrt(float x) { return sqrtf(x); }
+#else
+#define FN static inline __attribute__((always_inline))
+FN float from_bits(int n) {
+  float x;
+  __builtin_memcpy(&x, &n, sizeof x);
+  return x;
+}
+FN int to_bits(float x) {
+  int n;
+  __builtin_memcpy(&n, &x, sizeof n);
+  return n;
+}
+FN float vsqrt(float x) { return __builtin_sqrtf(x); }
+#endif
+
 constexpr int LANES = 1;
+// Neighbouring threads take neighbouring samples: rows of this many columns, one for each thread.
+constexpr int COLUMNS = 32;
 typedef float V;
 typedef int I;
 FN V set(float x) { return x; }
 FN I truncate(V x) { return (int)x; }
 FN V convert(I n) { return (float)n; }
-FN V from_bits(I n) { return __int_as_float(n); }
-FN I to_bits(V x) { return __float_as_int(x); }
 FN bool any(I m) { return m != 0; }
 FN I mask(bool m) { return m ? -1 : 0; }
 FN V where(I m, V a, V b) { return m ? a : b; }
-FN V vsqrt(V x) { return sqrtf(x); }
+// A 32-bit finaliser (lowbias32, C. Wellons).
 FN I hash(I x) {
   unsigned h = (unsigned)x;
   h ^= h >> 16;
@@ -27,6 +47,23 @@ FN I hash(I x) {
 }
 FN float lane(V x, int) { return x; }
 FN void set_lane(V& x, int, float y) { x = y; }
+FN void set_lane(I& x, int, int y) { x = y; }
+
+// One thread's column of an array.
+template <class T>
+struct Rows {
+  T* at;
+#ifdef __CUDACC__
+  __device__
+#endif
+      T& operator[](long long i) const {
+    return at[i * COLUMNS];
+  }
+};
+template <class T>
+FN Rows<T> operator+(Rows<T> rows, long long i) {
+  return Rows<T>{rows.at + i * COLUMNS};
+}
 
 #else
 
@@ -38,6 +75,9 @@ typedef long long Wide __attribute__((vector_size(64)));
 #define PACKS 1
 #endif
 constexpr int LANES = 16 * PACKS;
+constexpr int COLUMNS = 1;
+template <class T>
+using Rows = T*;
 // Several machine vectors at once: while one waits for a result, another is computed.
 struct I {
   Integers p[PACKS];
@@ -101,6 +141,7 @@ FN I operator^(I a, I b) { I r; EACH r.p[k_] = a.p[k_] ^ b.p[k_]; return r; }
 FN I operator^(I a, int b) { I r; EACH r.p[k_] = a.p[k_] ^ b; return r; }
 FN float lane(const V& x, int k) { return x.p[k / 16][k % 16]; }
 FN void set_lane(V& x, int k, float y) { x.p[k / 16][k % 16] = y; }
+FN void set_lane(I& x, int k, int y) { x.p[k / 16][k % 16] = y; }
 FN bool any(I m) {
   Wide w = (Wide)m.p[0];
   for (int k = 1; k < PACKS; k++) w |= (Wide)m.p[k];
@@ -111,6 +152,18 @@ FN bool any(I m) {
 FN I mask(I m) { return m; }
 
 #endif
+
+// Samples side by side in the caller's arrays: (groups, ..., WIDTH).
+constexpr int WIDTH = LANES * COLUMNS;
+// What rows of n values begin with: the first value of one thread's column.
+template <class T>
+FN Rows<T> rows_at(T* column) {
+#if defined(__CUDACC__) || defined(CODESIGN_SCALAR)
+  return Rows<T>{column};
+#else
+  return column;
+#endif
+}
 
 FN V vmin(V a, V b) { return where(a < b, a, b); }
 FN V vmax(V a, V b) { return where(a > b, a, b); }
