@@ -52,8 +52,8 @@ def decode(program: Program) -> Circuit:
 
     def copies(at: int, groups: int, nodes: Sequence[int]) -> int:
         for _ in range(groups):
-            local, polarity, slot, n = words[at : at + 4]
-            at += 4
+            local, polarity, slot, _, n = words[at : at + 5]
+            at += 5
             for _ in range(n):
                 pending.append((words[at], words[at + 1], polarity, nodes[local], meter(slot)))
                 at += 2

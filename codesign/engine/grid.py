@@ -28,6 +28,8 @@ class Resolution:
     first_us: float = 8.0
     growth: float = 1.6
     longest: float = 0.06
+    calm_us: float = 25.0
+    calm_growth: float = 2.2
     tick_us: float = 0.0
 
 
@@ -94,12 +96,17 @@ def _grid(
     sample = round(SAMPLE * frame, 3)
     # Corners of the sources, and those at which an edge starts; nanoseconds are fine enough.
     corners, starts = {0.0, round(edge, 3), round(frame, 3)}, {0.0}
+    # After a strobe closes little moves: its cells see the current that holds them.
+    calm: set[float] = set()
+    closing = {node for node in driven if node.startswith("stb_")}
     for node in driven:
         at, volts = forms[node][kind][0::2], forms[node][kind][1::2]
         for k in range(1, len(at)):
             if volts[k] != volts[k - 1]:
                 corners |= {round(at[k - 1], 3), round(at[k], 3)}
                 starts.add(round(at[k - 1], 3))
+                if node in closing and volts[k] < volts[k - 1]:
+                    calm.add(round(at[k], 3))
     ordered = corners | {sample}
     if resolution.tick_us:
         ordered |= set(np.arange(0.0, frame, resolution.tick_us).round(3).tolist())
@@ -113,10 +120,13 @@ def _grid(
             step = resolution.first_us
             continue
         length = end - begin
+        growth = resolution.growth
+        if begin in calm:
+            step, growth = resolution.calm_us, resolution.calm_growth
         sizes: list[float] = []
         while sum(sizes) < length:
             sizes.append(step)
-            step = min(step * resolution.growth, resolution.longest * frame)
+            step = min(step * growth, resolution.longest * frame)
         scaled = np.cumsum(sizes) * (length / sum(sizes))
         times += list(begin + scaled)
         restarts += [begin in corners] + [False] * (len(sizes) - 1)

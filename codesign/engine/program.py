@@ -9,7 +9,7 @@ Operations (first words: code, length, static, n, then the n nodes and inputs it
 
 with
 
-    group      local node, polarity, slot, n, then (device, base) n times
+    group      local node, polarity, slot, fixed, n, then (device, base) n times
     diode      local node, polarity, slot, device, geometry
     gated      local gate, local drain, polarity, slot, device, geometry
     switch     device, geometry, polarity, -1, -1, then node and local index
@@ -18,7 +18,8 @@ with
     injection  local node, input, reference
 
 A *base* is what all copies of one geometry share that read one line; a *slot* is one current that
-is metered on a supply. -1 stands for none.
+is metered on a supply. A group is *fixed* (and numbered) when none of its lines ever changes.
+-1 stands for none.
 """
 
 from collections import defaultdict
@@ -74,6 +75,7 @@ class Program:
     diodes: int
     operations: int
     slots: Ints
+    fixed_groups: int
 
 
 def build_program(
@@ -98,6 +100,8 @@ class _Builder:
         self.into: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         self.bases: dict[tuple[str, Geometry], int] = {}
         self.slots: list[int] = []
+        self.fixed_groups = 0
+        self.static = {n for block in graph.blocks if block.static for n in block.nodes}
         self.operations = 0
         self.charge = self._charges()
 
@@ -159,6 +163,7 @@ class _Builder:
             diodes=len(probed),
             operations=self.operations,
             slots=np.array(self.slots or [0], np.int32),
+            fixed_groups=self.fixed_groups,
         )  # fmt: skip
 
     # --- operations ---------------------------------------------------------------------------
@@ -220,15 +225,23 @@ class _Builder:
         return self._operation(BLOCK, block.static, reads, body)
 
     def _groups(self, copies: Sequence[Mosfet], local: Mapping[str, int]) -> list[list[int]]:
-        sums: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+        sums: dict[tuple[int, int, int, bool], list[int]] = defaultdict(list)
         for device in copies:
             base = self.bases[device.gate, geometry_of(device)]
             rail = (int(device.polarity == "p"), self.supply.get(device.source, -1))
-            sums[local[device.drain], *rail] += [self.device[device.name], base]
+            key = (local[device.drain], *rail, device.gate in self.static)
+            sums[key] += [self.device[device.name], base]
+        # Fixed copies of a destination that has others as well are cheaper beside those.
+        for key in [key for key in sums if key[3] and (*key[:3], False) in sums]:
+            sums[*key[:3], False] += sums.pop(key)
         return [
-            [node, polarity, self._slot(supply), len(pairs) // 2, *pairs]
-            for (node, polarity, supply), pairs in sums.items()
+            [node, polarity, self._slot(supply), self._fixed(fixed), len(pairs) // 2, *pairs]
+            for (node, polarity, supply, fixed), pairs in sums.items()
         ]
+
+    def _fixed(self, fixed: bool) -> int:
+        self.fixed_groups += fixed
+        return self.fixed_groups - 1 if fixed else -1
 
     def _diode(self, device: Mosfet, local: Mapping[str, int]) -> list[int]:
         geometry = self.models.mirror_index(geometry_of(device))[1]

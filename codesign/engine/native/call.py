@@ -21,12 +21,12 @@ _POINTER = ctypes.c_void_p
 
 # Convergence of the Newton updates (V), how far a cell's decision node may move in one step (V),
 # iterations, and how often a step may be halved.
-TOLERANCE_V = 3e-4
-WATCH_LIMIT_V = 0.5
-IDLE_V = 3e-6
+TOLERANCE_V = 6e-4
+WATCH_LIMIT_V = 1.0
+IDLE_V = 5e-6
 SMALL_UNITS = 0.03
-LONG_US = 150.0
-SURPRISE_V = 0.02
+LONG_US = 200.0
+SURPRISE_V = 0.04
 ITERATIONS = 30
 DEPTH = 8
 
@@ -50,8 +50,9 @@ class _Problem(ctypes.Structure):
         ("model", _Model * 2),
         *((name, _POINTER) for name in (
             "switches", "charge", "leak", "coupling", "reference", "program", "probes", "start_v",
-            "held", "watched", "driven", "slot_supply",
+            "held", "watched", "driven",
         )),
+        ("fixed_groups", ctypes.c_int), ("slot_supply", _POINTER),
         *((name, ctypes.c_int) for name in (
             "nodes", "devices", "bases", "words", "operations", "diodes", "readouts", "inputs",
             "supplies", "slots", "held_count", "watched_count", "driven_count",
@@ -210,6 +211,7 @@ class Kernel:
             held=self._array(program.held, np.int32),
             watched=self._array(program.watched, np.int32),
             driven=self._array(program.driven, np.int32),
+            fixed_groups=program.fixed_groups,
             slot_supply=self._array(program.slots, np.int32),
             nodes=len(program.nodes), devices=len(program.instances), bases=program.bases,
             words=len(program.words), operations=program.operations, diodes=program.diodes,

@@ -39,6 +39,7 @@ struct Problem {
   const int* held;         // nodes kept at their start while the bias point is found
   const int* watched;      // nodes whose voltage may not jump
   const int* driven;       // node of each waveform
+  int fixed_groups;        // groups of copies of lines that never change
   const int* slot_supply;  // supply that each slot is metered on
   int nodes, devices, bases, words, operations, diodes, readouts, inputs, supplies, slots,
       held_count, watched_count, driven_count;
@@ -79,6 +80,7 @@ struct Lanes {  // state of one group
   Rows<const V> shift, gain;  // (devices): gate shift, m mulu0 exp(kd shift)
   Rows<V> injected;    // (inputs): nanoamperes now
   Rows<V> readout;     // (readouts): nanoamperes into the fixed node
+  Rows<V> fixed;       // (fixed_groups, DRAIN): their polynomials
   Rows<V> slot;        // (slots): metered currents, nanoamperes, as last computed
   V flags;             // as float: bits
   Noise* noise;        // null: none
@@ -135,6 +137,29 @@ static __attribute__((noinline)) void gate_base(const Model& m, int g, V vg, Bas
     base[2 + K + k] = p1 * w[1];
   }
   flags = where(at.above, set((float)FLAG_RANGE), flags);
+}
+
+// The K numbers of a device whose gate is itself unknown, and d ln I / d Vg.
+FN V follow(const Model& m, int g, V vg, V gain, V* sum) {
+  const float* w = m.window + 2 * g;
+  const float* c = m.gate + GATE * g;
+  Window at = window(w, vg);
+  V p = set(c[GATE - 1]), p1 = set(0.f);
+#pragma GCC unroll 16
+  for (int i = GATE - 2; i >= 0; i--) {
+    p1 = p1 * at.u + p;
+    p = p * at.u + c[i];
+  }
+  V a = gain * vexp(p + p1 * at.rest);
+  sum[0] = a;
+  for (int k = 0; k < K - 1; k++) {
+    const float* r = m.ratio + (g * (K - 1) + k) * RATIO;
+    V q = set(r[RATIO - 1]);
+#pragma GCC unroll 8
+    for (int i = RATIO - 2; i >= 0; i--) q = q * at.u + r[i];
+    sum[k + 1] = a * q;
+  }
+  return p1 * w[1];
 }
 
 // One copy of a line: K numbers that its destination adds up. Returns the first.
@@ -195,6 +220,19 @@ FN void diode(const Problem& s, const Model& m, int g, V v, V shift, V gain, V& 
   slope = a * (p1 * w[1] * f + grows * s.inverse_thermal);
 }
 
+// ln(1 + e^x) of one terminal of a switch. Far below threshold it gives less than 1e-8 of the scale
+// and far above it is x itself: neither is worth an exponential.
+FN void terminal(V x, V& value, V& slope) {
+  value = slope = set(0.f);
+  if (!any(mask(x > -9.f))) return;
+  if (any(mask(x < 12.f))) {
+    softplus(x, value, slope);
+  } else {
+    value = x;
+    slope = set(1.f);
+  }
+}
+
 // A switch: current from drain to source and its derivatives by gate, drain and source.
 FN void switched(const float* q, V vg, V vd, V vs, V shift, V gain, V& current, V& dg, V& dd,
                  V& ds) {
@@ -206,11 +244,9 @@ FN void switched(const float* q, V vg, V vd, V vs, V shift, V gain, V& current, 
     p1 = p1 * u + p;
     p = p * u + c[i];
   }
-  // Far below threshold a terminal gives less than 1e-8 of the scale: not worth an exponential.
-  V fs = set(0.f), gs = set(0.f), fd = set(0.f), gd = set(0.f);
-  const V xs = (p - vs) * q[1], xd = (p - vd) * q[1];
-  if (any(mask(xs > -9.f))) softplus(xs, fs, gs);
-  if (any(mask(xd > -9.f))) softplus(xd, fd, gd);
+  V fs, gs, fd, gd;
+  terminal((p - vs) * q[1], fs, gs);
+  terminal((p - vd) * q[1], fd, gd);
   V scale = gain * q[0];
   V early = vabs(vd - vs) * q[2] + 1.f;
   V difference = scale * (fs * fs - fd * fd);

@@ -14,19 +14,29 @@ FN void newton_limits(const Problem& s, V& x) {
   x = vmin(vmax(x, set(-0.3f)), set(s.vdd + 0.3f));
 }
 
-// Copies of one destination, summed per rail: [local, polarity, slot, n, (device, base) * n].
+// Copies of one destination on one rail: [local, polarity, slot, fixed, n, (device, base) * n], as
+// the polynomial c of the warped drain voltage. Where no line changes (fixed >= 0) it is made once.
 // phi_0 is near one where a device is saturated: its factor is the current that makes the noise.
-static __attribute__((noinline)) const int* sum_group(const Lanes& l, const int* at, int node,
-                                                      V* sum) {
+static __attribute__((noinline)) const int* sum_group(const Problem& s, Lanes& l, const int* at,
+                                                      int node, V* c) {
+  const int n = at[4], polarity = at[1], fixed = at[3];
+  const int* end = at + 5 + 2 * n;
+  const Rows<V> kept = l.fixed + (long long)(fixed < 0 ? 0 : fixed) * DRAIN;
+  if (fixed >= 0 && !l.force && !l.noise) {
+    for (int j = 0; j < DRAIN; j++) c[j] = kept[j];
+    return end;
+  }
+  V sum[K];
   for (int k = 0; k < K; k++) sum[k] = set(0.f);
-  const int n = at[3], polarity = at[1];
-  at += 4;
-  for (int i = 0; i < n; i++, at += 2) {
+  for (at += 5; at < end; at += 2) {
     const V a = add_copy(l.base + at[1] * BASE, l.shift[at[0]], l.gain[at[0]], sum);
     if (l.noise)
       add_noise(*l.noise, node, polarity, at[0], a * l.noise->model->saturation[polarity]);
   }
-  return at;
+  contract(s.model[polarity], sum, c);
+  if (fixed >= 0)
+    for (int j = 0; j < DRAIN; j++) kept[j] = c[j];
+  return end;
 }
 
 struct Group {
@@ -66,9 +76,7 @@ static __attribute__((noinline)) I solve_node(const Problem& s, Lanes& l, const 
   for (int i = 0; i < groups; i++) {
     g[i].polarity = at[1];
     g[i].supply = at[2];
-    V sum[K];
-    at = sum_group(l, at, node, sum);
-    contract(s.model[g[i].polarity], sum, g[i].c);
+    at = sum_group(s, l, at, node, g[i].c);
   }
   const int* diode_at = at;
   at += 5 * diodes;
@@ -181,9 +189,7 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
     g[i].local = at[0];
     g[i].polarity = at[1];
     g[i].supply = at[2];
-    V sum[K];
-    at = sum_group(l, at, nodes[g[i].local], sum);
-    contract(s.model[g[i].polarity], sum, g[i].c);
+    at = sum_group(s, l, at, nodes[g[i].local], g[i].c);
   }
   const int* diode_at = at;
   const int* gated_at = diode_at + 5 * diodes;
@@ -229,13 +235,11 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
     for (int i = 0; i < gated; i++) {
       const int* d = gated_at + 6 * i;
       const int kg = d[0], kd = d[1], p = d[2];
-      V base[BASE], sum[K], c[DRAIN], slope, flags = l.flags;
-      gate_base(s.model[p], d[5], sense(s, p, y.x[kg]), base, flags);
-      for (int k = 0; k < K; k++) sum[k] = set(0.f);
-      add_copy(base, l.shift[d[4]], l.gain[d[4]], sum);
+      V sum[K], c[DRAIN], slope;
+      V dg = follow(s.model[p], d[5], sense(s, p, y.x[kg]) + l.shift[d[4]], l.gain[d[4]], sum);
       contract(s.model[p], sum, c);
       output(s.model[p], c, sense(s, p, y.x[kd]), gated_current[i], slope);
-      V dg = gated_current[i] * (base[1] + 2.f * base[2] * l.shift[d[4]]);
+      dg = dg * gated_current[i];
       y.f[kd] += p ? gated_current[i] : -gated_current[i];
       y.j[kd][kd] -= slope;
       y.j[kd][kg] -= dg;
@@ -334,9 +338,8 @@ static __attribute__((noinline)) void read_out(const Problem& s, Lanes& l, const
   }
   for (int i = 0; i < groups; i++) {
     const int p = at[1], supply = at[2];
-    V sum[K], c[DRAIN], current, slope;
-    at = sum_group(l, at, node, sum);
-    contract(s.model[p], sum, c);
+    V c[DRAIN], current, slope;
+    at = sum_group(s, l, at, node, c);
     output(s.model[p], c, set(p ? s.vdd - s.readout_v : s.readout_v), current, slope);
     total += p ? current : -current;
     if (supply >= 0) l.slot[supply] = current;

@@ -91,6 +91,7 @@ FN Size lay_out(const Problem& s, bool noisy, Worker& w, char* start, int column
   l.injected = take_rows<V>(m, s.inputs);
   l.readout = take_rows<V>(m, s.readouts);
   l.slot = take_rows<V>(m, s.slots);
+  l.fixed = take_rows<V>(m, (Size)s.fixed_groups * DRAIN);
   l.announced = take_rows<V>(m, s.nodes);
   l.weight = take_rows<V>(m, s.nodes);
   l.stamp = take_rows<int>(m, s.nodes + s.inputs);
