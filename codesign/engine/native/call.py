@@ -21,8 +21,8 @@ _POINTER = ctypes.c_void_p
 
 # Convergence of the Newton updates (V), how far a cell's decision node may move in one step (V),
 # iterations, and how often a step may be halved.
-TOLERANCE_V = 6e-4
-WATCH_LIMIT_V = 1.0
+TOLERANCE_V = 3e-4
+WATCH_LIMIT_V = 0.5
 IDLE_V = 5e-6
 SMALL_UNITS = 0.03
 LONG_US = 200.0
