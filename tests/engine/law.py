@@ -98,12 +98,12 @@ def models_of(graph: Graph, hardware: HardwareSection) -> Models:
     return Models(
         (fits[0], fits[1]),
         tuple(fit_switch(g, switch_table(g, hardware.supply_v), limit) for g in switches),
-        (tuple(map(_capacitance, nmos)), tuple(map(_capacitance, pmos))),
-        tuple(map(_capacitance, switches)),
+        (tuple(map(capacitance, nmos)), tuple(map(capacitance, pmos))),
+        tuple(map(capacitance, switches)),
     )
 
 
-def _capacitance(geometry: Geometry) -> Capacitance:
+def capacitance(geometry: Geometry) -> Capacitance:
     """A gate that grows with its voltage, a junction and an overlap: about those of 180 nm."""
     area_um2, width_um = geometry.w_m * geometry.l_m * 1e12, geometry.w_m * 1e6
     gate = (0.8 * area_um2, 2.0 * area_um2, *[0.0] * (GATE_TERMS - 2))
