@@ -1,8 +1,9 @@
 """The kernel's structures and one call of it."""
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.polynomial import polynomial as poly
@@ -16,7 +17,8 @@ from codesign.engine.noise import POLES, NoiseTable
 from codesign.engine.program import Program
 from codesign.engine.tables import REFERENCE_DRAIN_V
 
-LANES = 16
+# Samples side by side: in a vector, and in the rows that neighbouring threads of a GPU share.
+LANES, SCALAR_COLUMNS = 16, 32
 _POINTER = ctypes.c_void_p
 
 # Convergence of the Newton updates (V), how far a cell's decision node may move in one step (V),
@@ -39,15 +41,19 @@ def kernel_digest() -> str:
     return f"{source_digest()} {constants}"
 
 
-class _Model(ctypes.Structure):
+class Model(ctypes.Structure):
+    """One polarity, as in solver.h."""
+
     _fields_ = [(name, _POINTER) for name in ("drain", "gate", "ratio", "diode", "window")] + [
         ("warp_scale", ctypes.c_float)
     ]
 
 
-class _Problem(ctypes.Structure):
+class Problem(ctypes.Structure):
+    """The circuit, as in solver.h."""
+
     _fields_ = [
-        ("model", _Model * 2),
+        ("model", Model * 2),
         *((name, _POINTER) for name in (
             "switches", "charge", "leak", "coupling", "reference", "program", "probes", "start_v",
             "held", "watched", "driven",
@@ -65,7 +71,9 @@ class _Problem(ctypes.Structure):
     ]  # fmt: skip
 
 
-class _NoiseModel(ctypes.Structure):
+class NoiseModel(ctypes.Structure):
+    """As in noise.h."""
+
     _fields_ = [
         ("white", _POINTER), ("flicker", _POINTER), ("inversion", _POINTER),
         ("pole", ctypes.c_float * (2 * POLES)), ("weight", ctypes.c_float * (2 * POLES)),
@@ -73,7 +81,9 @@ class _NoiseModel(ctypes.Structure):
     ]  # fmt: skip
 
 
-class _Run(ctypes.Structure):
+class Run(ctypes.Structure):
+    """One call, as in worker.h."""
+
     _fields_ = [
         ("shift", _POINTER), ("gain", _POINTER), ("inputs", _POINTER), ("clip", _POINTER),
         ("steps", _POINTER * 2), ("step_count", ctypes.c_int * 2),
@@ -82,6 +92,31 @@ class _Run(ctypes.Structure):
         *((name, _POINTER) for name in ("probes", "energy", "flags", "wave", "count")),
         ("probe_count", ctypes.c_int), ("noise_seed", _POINTER), ("noise", _POINTER),
     ]  # fmt: skip
+
+
+class Launcher(Protocol):
+    """Where a kernel runs. ``width``: samples that lie side by side in its arrays."""
+
+    @property
+    def width(self) -> int: ...
+
+    def launch(self, problem: Problem, run: Run, arrays: Sequence[NDArray[Any]]) -> None:
+        """Run all groups; ``arrays`` are those that the structures point to."""
+
+
+@dataclass(frozen=True)
+class Processor:
+    """This machine's processor, or one sample at a time as a thread of a GPU has it (a test)."""
+
+    scalar: bool = False
+
+    @property
+    def width(self) -> int:
+        return SCALAR_COLUMNS if self.scalar else LANES
+
+    def launch(self, problem: Problem, run: Run, arrays: Sequence[NDArray[Any]]) -> None:
+        library = kernel(scalar=True) if self.scalar else kernel()
+        library.codesign_run(ctypes.byref(problem), ctypes.byref(run))
 
 
 @dataclass(frozen=True)
@@ -122,33 +157,36 @@ class Kernel:
         waves: int = 0,
         noise: NoiseTable | None = None,
         noise_seed: NDArray[np.int64] | None = None,
+        launcher: Launcher = Processor(),
     ) -> Output:
         """Run samples; lanes of the last group that are left over repeat the last sample.
 
         ``inputs_na`` (clips, frames, inputs), ``clip`` (samples,), ``shift_v`` and ``gain``
         (samples, devices); ``waves``: samples whose waveforms are kept.
         """
-        program, samples = self.program, len(clip)
-        groups = -(-samples // LANES)
+        program, samples, width = self.program, len(clip), launcher.width
+        groups = -(-samples // width)
         frames = inputs_na.shape[1]
         columns = program.diodes + len(program.readouts)
         inputs = np.ascontiguousarray(inputs_na, np.float32)
-        clips = _padded(clip.astype(np.int32), groups).reshape(groups, LANES)
-        lanes = [_lanes(values, groups) for values in (shift_v, gain)]
+        clips = _padded(clip.astype(np.int32), groups * width).reshape(groups, width)
+        lanes = [_lanes(values, groups, width) for values in (shift_v, gain)]
         tables = [grid.table() for grid in grids]
-        probes = _aligned((groups, frames, columns, LANES))
-        energy = np.zeros((groups, len(program.supplies), LANES))
-        flags = np.zeros((groups, LANES), np.int32)
+        probes = _aligned((groups, frames, columns, width))
+        energy = np.zeros((groups, len(program.supplies), width))
+        flags = np.zeros((groups, width), np.int32)
         steps = len(tables[0]) + (frames - 1) * len(tables[1])
-        wave_groups = -(-min(waves, samples) // LANES)
+        wave_groups = -(-min(waves, samples) // width)
         wave_columns = len(program.nodes) + columns + len(program.supplies)
-        wave = _aligned((wave_groups, steps, wave_columns, LANES)) if wave_groups else None
+        wave = _aligned((wave_groups, steps, wave_columns, width)) if wave_groups else None
         count = np.zeros(3, np.int64)
         seeds = model = None
         if noise is not None and noise_seed is not None:
             model = self._noise(noise)
-            seeds = _padded((noise_seed & 0xFFFFFFFF).astype(np.uint32).view(np.int32), groups)
-        run = _Run(
+            seeds = _padded(
+                (noise_seed & 0xFFFFFFFF).astype(np.uint32).view(np.int32), groups * width
+            )
+        run = Run(
             shift=_at(lanes[0]), gain=_at(lanes[1]), inputs=_at(inputs), clip=_at(clips),
             steps=(_POINTER * 2)(*(_at(table) for table in tables)),
             step_count=(ctypes.c_int * 2)(*(len(table) for table in tables)),
@@ -159,7 +197,9 @@ class Kernel:
             probe_count=program.diodes, noise_seed=None if seeds is None else _at(seeds),
             noise=None if model is None else ctypes.addressof(model),
         )  # fmt: skip
-        kernel().codesign_run(ctypes.byref(self._problem), ctypes.byref(run))
+        arrays = [*self._keep, inputs, clips, *lanes, *tables, probes, energy, flags, count]
+        arrays += [array for array in (wave, seeds) if array is not None]
+        launcher.launch(self._problem, run, arrays)
         duration = grids[0].step_us.sum() + (frames - 1) * grids[1].step_us.sum()
         return Output(
             currents=_samples(probes, samples),
@@ -170,11 +210,11 @@ class Kernel:
             halved=int(count[1]),
         )
 
-    def _noise(self, table: NoiseTable) -> _NoiseModel:
+    def _noise(self, table: NoiseTable) -> NoiseModel:
         mirrors = self.models.mirrors
         at = REFERENCE_DRAIN_V / (REFERENCE_DRAIN_V + WARP_V)
         saturation = [float(poly.polyval(m.warp_scale * at - 1, m.drain[0])) for m in mirrors]
-        return _NoiseModel(
+        return NoiseModel(
             self._array(table.white), self._array(table.flicker), self._array(table.inversion_na),
             (ctypes.c_float * (2 * POLES))(*table.pole.ravel()),
             (ctypes.c_float * (2 * POLES))(*table.weight.ravel()),
@@ -186,7 +226,7 @@ class Kernel:
         self._keep.append(array)
         return _at(array)
 
-    def _structure(self, vdd: float, temperature_c: float, unit_na: float) -> _Problem:
+    def _structure(self, vdd: float, temperature_c: float, unit_na: float) -> Problem:
         program, models = self.program, self.models
         switches = np.zeros((max(1, len(models.switches)), 6 + len(models.switches[0].pinch)))
         for row, fit in zip(switches, models.switches, strict=False):
@@ -194,15 +234,15 @@ class Kernel:
                 fit.scale_na, 1 / (2 * fit.thermal_v), fit.lam_per_v, fit.centre_v, 1 / fit.half_v,
             )  # fmt: skip
             row[6:] = fit.pinch
-        model = (_Model * 2)()
+        model = (Model * 2)()
         for k, mirror in enumerate(models.mirrors):
             window = np.column_stack([mirror.centre_v, 1 / mirror.half_v])
-            model[k] = _Model(
+            model[k] = Model(
                 self._array(mirror.drain), self._array(mirror.gate), self._array(mirror.ratio),
                 self._array(mirror.diode), self._array(window), mirror.warp_scale,
             )  # fmt: skip
         assert WARP_V == 0.1  # the kernel's own constant
-        return _Problem(
+        return Problem(
             model=model, switches=self._array(switches), charge=self._array(program.charge),
             leak=self._array(program.leak),
             coupling=self._array(program.coupling), reference=self._array(program.reference_na),
@@ -239,19 +279,18 @@ def _aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return raw[start : start + size].reshape(shape)
 
 
-def _padded(values: NDArray[Any], groups: int) -> NDArray[Any]:
-    missing = groups * LANES - len(values)
-    return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
+def _padded(values: NDArray[Any], count: int) -> NDArray[Any]:
+    return np.concatenate([values, np.repeat(values[-1:], count - len(values), axis=0)])
 
 
-def _lanes(values: NDArray[np.float64], groups: int) -> NDArray[np.float32]:
-    """(samples, n) as (groups, n, LANES)."""
-    padded = _padded(np.asarray(values, np.float32), groups)
-    result = _aligned((groups, values.shape[1], LANES))
-    result[:] = padded.reshape(groups, LANES, -1).transpose(0, 2, 1)
+def _lanes(values: NDArray[np.float64], groups: int, width: int) -> NDArray[np.float32]:
+    """(samples, n) as (groups, n, width)."""
+    padded = _padded(np.asarray(values, np.float32), groups * width)
+    result = _aligned((groups, values.shape[1], width))
+    result[:] = padded.reshape(groups, width, -1).transpose(0, 2, 1)
     return result
 
 
 def _samples(values: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
-    """(groups, a, b, LANES) as (samples, a, b)."""
+    """(groups, a, b, width) as (samples, a, b)."""
     return values.transpose(0, 3, 1, 2).reshape(-1, *values.shape[1:3])[:samples]
