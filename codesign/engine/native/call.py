@@ -28,7 +28,7 @@ WATCH_LIMIT_V = 0.5
 IDLE_V = 5e-6
 SMALL_UNITS = 0.03
 LONG_US = 200.0
-SURPRISE_V = 0.04
+SURPRISE_V = 0.02
 ITERATIONS = 30
 DEPTH = 8
 
@@ -56,7 +56,7 @@ class Problem(ctypes.Structure):
         ("model", Model * 2),
         *((name, _POINTER) for name in (
             "switches", "charge", "leak", "coupling", "reference", "program", "probes", "start_v",
-            "held", "watched", "driven",
+            "held", "watched", "watch", "driven",
         )),
         ("fixed_groups", ctypes.c_int), ("slot_supply", _POINTER),
         *((name, ctypes.c_int) for name in (
@@ -250,6 +250,7 @@ class Kernel:
             probes=self._array(program.probes, np.int32), start_v=self._array(program.start_v),
             held=self._array(program.held, np.int32),
             watched=self._array(program.watched, np.int32),
+            watch=self._array(_places(len(program.nodes), program.watched), np.int32),
             driven=self._array(program.driven, np.int32),
             fixed_groups=program.fixed_groups,
             slot_supply=self._array(program.slots, np.int32),
@@ -265,6 +266,13 @@ class Kernel:
             long_us=LONG_US, surprise_v=SURPRISE_V,
             iterations=ITERATIONS, depth=DEPTH,
         )  # fmt: skip
+
+
+def _places(count: int, chosen: NDArray[np.int32]) -> NDArray[np.int32]:
+    """For each of ``count`` items its place among the chosen ones, or -1."""
+    places = np.full(count, -1, np.int32)
+    places[chosen] = np.arange(len(chosen))
+    return places
 
 
 def _at(array: NDArray[Any]) -> int:

@@ -38,6 +38,7 @@ struct Problem {
   const float* start_v;    // (nodes)
   const int* held;         // nodes kept at their start while the bias point is found
   const int* watched;      // nodes whose voltage may not jump
+  const int* watch;        // (nodes): index among the watched, or -1
   const int* driven;       // node of each waveform
   int fixed_groups;        // groups of copies of lines that never change
   const int* slot_supply;  // supply that each slot is metered on
@@ -75,6 +76,8 @@ struct Lanes {  // state of one group
   float dt;
   int sweep;              // number of this sweep
   int retried;            // sweep that was given up: what it did has to be done again
+  bool may_halve, long_step, far;  // far: a watched node moved too much, or not as foreseen
+  Rows<V> foreseen;       // (watched): where a node would be at the pace of the last step
   bool force;             // carry out everything: nothing is known of the sweep before
   Rows<V> base;        // (bases, BASE)
   Rows<const V> shift, gain;  // (devices): gate shift, m mulu0 exp(kd shift)

@@ -362,12 +362,12 @@ FN float peak(V x) {
 // would not have moved by idle_v since it was last carried out; over all the time it was idle when
 // only its own pace calls for it; else over this step.
 struct Turn {
-  bool idle, changed;
+  bool idle, changed, again;  // again: what the sweep that was given up told others was wrong
   Method method;
   float dt;
 };
 FN Turn turn_of(const Problem& s, Lanes& l, const int* at, int index, const Method& global) {
-  Turn t{false, l.force, global, l.dt};
+  Turn t{false, l.force, false, global, l.dt};
   if (l.force || l.noise) {
     t.changed = true;
     return t;
@@ -375,7 +375,8 @@ FN Turn turn_of(const Problem& s, Lanes& l, const int* at, int index, const Meth
   const int n = at[3];
   for (int i = 0; i < n && !t.changed; i++) t.changed = l.stamp[at[4 + i]] == l.sweep;
   const bool solved = at[0] == OP_NODE || at[0] == OP_BLOCK;
-  if (solved && l.latency[index].sweep == l.retried) t.changed = true;
+  t.again = solved && l.latency[index].sweep == l.retried;
+  if (t.again) t.changed = true;
   if (t.changed || !solved) {
     t.idle = !t.changed;
     return t;
@@ -392,23 +393,38 @@ FN Turn turn_of(const Problem& s, Lanes& l, const int* at, int index, const Meth
 
 // After an operation: its pace, and whether those who read its nodes must look again. A line that
 // carries next to nothing may move: its weight is the part of small_na that it carries.
-FN void settle(const Problem& s, Lanes& l, const int* nodes, int n, int index, float dt) {
+FN void settle(const Problem& s, Lanes& l, const int* nodes, int n, int index, const Turn& turn) {
   V moved = set(0.f);
   for (int i = 0; i < n; i++) {
     const int k = nodes[i];
     moved = vmax(moved, vabs(l.v[k] - l.before[k]) * l.weight[k]);
-    if (l.force || any(mask(vabs(l.v[k] - l.announced[k]) * l.weight[k] > s.idle_v))) {
+    if (l.force || turn.again ||
+        any(mask(vabs(l.v[k] - l.announced[k]) * l.weight[k] > s.idle_v))) {
       l.announced[k] = l.v[k];
       l.stamp[k] = l.sweep;
     }
   }
-  l.latency[index] = Latency{l.time, peak(moved) / dt, l.sweep};
+  l.latency[index] = Latency{l.time, peak(moved) / turn.dt, l.sweep};
+}
+
+// Whether a watched node of a block moved too much, or in a long step not as foreseen.
+FN bool too_far(const Problem& s, const Lanes& l, const int* nodes, int n) {
+  V moved = set(0.f), surprise = set(0.f);
+  for (int i = 0; i < n; i++) {
+    const int k = nodes[i], w = s.watch[k];
+    if (w < 0) continue;
+    moved = vmax(moved, vabs(l.v[k] - l.before[k]));
+    surprise = vmax(surprise, vabs(l.v[k] - l.foreseen[w]));
+  }
+  return any(mask(moved > s.watch_limit_v)) ||
+         (l.long_step && any(mask(surprise > s.surprise_v)));
 }
 
 // Every word list starts with: operation, length, static, n, then n nodes it reads.
 FN I sweep(const Problem& s, Lanes& l, const Method& method, bool first,
            const unsigned char* held) {
   I failed = mask(l.v[0] != l.v[0]);
+  l.far = false;
   const int* at = s.program;
   const int* end = at + s.words;
   for (int index = 0; at < end; at += at[1], index++) {
@@ -424,10 +440,12 @@ FN I sweep(const Problem& s, Lanes& l, const Method& method, bool first,
       if (!held) l.flags = flags;
     } else if (operation == OP_NODE) {
       failed |= solve_node(s, l, body, turn.method, held && held[body[0]]);
-      settle(s, l, body, 1, index, turn.dt);
+      settle(s, l, body, 1, index, turn);
     } else if (operation == OP_BLOCK) {
       failed |= solve(s, l, body, turn.method, held);
-      settle(s, l, body + 1, body[0], index, turn.dt);
+      settle(s, l, body + 1, body[0], index, turn);
+      l.far |= too_far(s, l, body + 1, body[0]);
+      if (l.far && l.may_halve && !held) break;
     } else {
       read_out(s, l, body);
     }

@@ -69,7 +69,6 @@ struct Worker {
   Noise noise;
   Rows<V> from, to;             // injected currents of the frame before and of this one
   Rows<V> energy;               // (supplies)
-  Rows<V> predicted;            // (watched): where a node would be at the pace of the last step
   float* driven;                // (MOST_HALVINGS + 1, driven): halfway at each depth, and the start
   double time;                  // since the start, microseconds
   double tick_start;
@@ -96,7 +95,7 @@ FN Size lay_out(const Problem& s, bool noisy, Worker& w, char* start, int column
   l.weight = take_rows<V>(m, s.nodes);
   l.stamp = take_rows<int>(m, s.nodes + s.inputs);
   l.latency = take_rows<Latency>(m, s.operations);
-  w.predicted = take_rows<V>(m, s.watched_count);
+  l.foreseen = take_rows<V>(m, s.watched_count);
   w.from = take_rows<V>(m, s.inputs);
   w.to = take_rows<V>(m, s.inputs);
   w.energy = take_rows<V>(m, s.supplies);
@@ -177,6 +176,18 @@ FN bool try_step(const Problem& s, const Run& r, Worker& w, const Stretch& x) {
                                   : Method{(1 + 2 * ratio) / (1 + ratio) * rate,
                                            -(1 + ratio) * rate,
                                            ratio * ratio / (1 + ratio) * rate};
+  // A cell that tips over does so from a slow start: a long step must not overlook it, and may not
+  // take it far. Where the pace of the last step alone says so, the step is not even tried.
+  l.long_step = x.dt > s.long_us;
+  l.may_halve = x.depth < w.depth;
+  V pace = set(0.f);
+  for (int i = 0; i < s.watched_count; i++) {
+    const int n = s.watched[i];
+    const V moves = (l.v[n] - l.before[n]) * ratio;
+    l.foreseen[i] = vmin(vmax(l.v[n] + moves, set(0.f)), set(s.vdd));
+    pace = vmax(pace, vabs(l.foreseen[i] - l.v[n]));
+  }
+  if (l.may_halve && any(mask(pace > s.watch_limit_v))) return false;
   for (int i = 0; i < s.nodes; i++) {
     const V moved = clamp((l.v[i] - l.before[i]) * ratio, 0.1f);
     l.before[i] = l.v[i];
@@ -184,7 +195,6 @@ FN bool try_step(const Problem& s, const Run& r, Worker& w, const Stretch& x) {
     l.q_before[i] = l.q[i];
     l.v[i] += moved;  // where it would go at the pace of the last step
   }
-  for (int i = 0; i < s.watched_count; i++) w.predicted[i] = l.v[s.watched[i]];
   l.sweep++;
   l.dt = x.dt;
   l.time = w.time + x.dt;
@@ -199,17 +209,8 @@ FN bool try_step(const Problem& s, const Run& r, Worker& w, const Stretch& x) {
   if (l.noise) w.noise.part = (float)((l.time - w.tick_start) / r.noise->tick_us);
   const V flags = l.flags;
   I failed = sweep(s, l, method, false, nullptr);
-  V moved = set(0.f), surprise = set(0.f);
-  for (int i = 0; i < s.watched_count; i++) {
-    const int n = s.watched[i];
-    moved = vmax(moved, vabs(l.v[n] - l.before[n]));
-    surprise = vmax(surprise, vabs(l.v[n] - w.predicted[i]));
-  }
   w.taken++;
-  // A cell that tips over does so from a slow start: a long step must not overlook it.
-  const bool far = any(mask(moved > s.watch_limit_v)) ||
-                   (x.dt > s.long_us && any(mask(surprise > s.surprise_v)));
-  if (x.depth < w.depth && (far || any(failed))) {
+  if (l.may_halve && (l.far || any(failed))) {
     w.refined++;
     for (int i = 0; i < s.nodes; i++) {
       // As it was, without a pace: the step just tried has shown that the pace has changed.
