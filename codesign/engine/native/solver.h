@@ -75,7 +75,7 @@ struct Lanes {  // state of one group
   double time;            // at the end of this step
   float dt;
   int sweep;              // number of this sweep
-  int retried;            // sweep that was given up: what it did has to be done again
+  int accepted;           // the last sweep that was kept: what later ones did is to be done again
   bool may_halve, long_step, far;  // far: a watched node moved too much, or not as foreseen
   Rows<V> foreseen;       // (watched): where a node would be at the pace of the last step
   bool force;             // carry out everything: nothing is known of the sweep before

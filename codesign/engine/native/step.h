@@ -375,7 +375,7 @@ FN Turn turn_of(const Problem& s, Lanes& l, const int* at, int index, const Meth
   const int n = at[3];
   for (int i = 0; i < n && !t.changed; i++) t.changed = l.stamp[at[4 + i]] == l.sweep;
   const bool solved = at[0] == OP_NODE || at[0] == OP_BLOCK;
-  t.again = solved && l.latency[index].sweep == l.retried;
+  t.again = solved && l.latency[index].sweep > l.accepted;
   if (t.again) t.changed = true;
   if (t.changed || !solved) {
     t.idle = !t.changed;
@@ -384,7 +384,7 @@ FN Turn turn_of(const Problem& s, Lanes& l, const int* at, int index, const Meth
   const Latency& past = l.latency[index];
   const float elapsed = (float)(l.time - past.time);
   t.idle = past.pace * elapsed < s.idle_v;
-  if (!t.idle && past.sweep != l.sweep - 1) {
+  if (!t.idle && past.sweep != l.accepted) {
     t.method = first_order(elapsed);
     t.dt = elapsed;
   }
@@ -431,8 +431,13 @@ FN I sweep(const Problem& s, Lanes& l, const Method& method, bool first,
     if (at[2] && !first && !l.noise) continue;
     const int operation = at[0];
     const Turn turn = turn_of(s, l, at, index, method);
-    if (turn.idle) continue;
     const int* body = at + 4 + at[3];
+    if (turn.idle) {  // not solved, so it stays: without this it would go on at its last pace
+      if (operation == OP_NODE) l.v[body[0]] = l.before[body[0]];
+      if (operation == OP_BLOCK)
+        for (int i = 1; i <= body[0]; i++) l.v[body[i]] = l.before[body[i]];
+      continue;
+    }
     if (operation == OP_GATE) {  // base, node, polarity, geometry
       const int p = body[2];
       V flags = l.flags;

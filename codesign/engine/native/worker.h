@@ -69,6 +69,7 @@ struct Worker {
   Noise noise;
   Rows<V> from, to;             // injected currents of the frame before and of this one
   Rows<V> energy;               // (supplies)
+  Rows<V> pace;                 // (watched): volts per microsecond in the last step
   float* driven;                // (MOST_HALVINGS + 1, driven): halfway at each depth, and the start
   double time;                  // since the start, microseconds
   double tick_start;
@@ -96,6 +97,7 @@ FN Size lay_out(const Problem& s, bool noisy, Worker& w, char* start, int column
   l.stamp = take_rows<int>(m, s.nodes + s.inputs);
   l.latency = take_rows<Latency>(m, s.operations);
   l.foreseen = take_rows<V>(m, s.watched_count);
+  w.pace = take_rows<V>(m, s.watched_count);
   w.from = take_rows<V>(m, s.inputs);
   w.to = take_rows<V>(m, s.inputs);
   w.energy = take_rows<V>(m, s.supplies);
@@ -183,7 +185,7 @@ FN bool try_step(const Problem& s, const Run& r, Worker& w, const Stretch& x) {
   V pace = set(0.f);
   for (int i = 0; i < s.watched_count; i++) {
     const int n = s.watched[i];
-    const V moves = (l.v[n] - l.before[n]) * ratio;
+    const V moves = x.restart ? set(0.f) : w.pace[i] * x.dt;
     l.foreseen[i] = vmin(vmax(l.v[n] + moves, set(0.f)), set(s.vdd));
     pace = vmax(pace, vabs(l.foreseen[i] - l.v[n]));
   }
@@ -219,11 +221,13 @@ FN bool try_step(const Problem& s, const Run& r, Worker& w, const Stretch& x) {
       l.q_before[i] = l.q_older[i];
     }
     l.flags = flags;
-    l.retried = l.sweep;
     return false;
   }
   l.force = false;
+  l.accepted = l.sweep;
   w.last_dt = x.dt;
+  for (int i = 0; i < s.watched_count; i++)
+    w.pace[i] = (l.v[s.watched[i]] - l.before[s.watched[i]]) * rate;
   w.time += x.dt;
   if (any(failed)) l.flags = where(failed, set((float)FLAG_CONVERGENCE), l.flags);
   for (int i = 0; i < s.slots; i++) w.energy[s.slot_supply[i]] += l.slot[i] * x.dt;
@@ -283,7 +287,7 @@ FN void run_group(const Problem& s, const Run& r, Worker& w, const unsigned char
   w.time = 0;
   w.last_dt = 1.f;
   l.sweep = 0;
-  l.retried = -1;
+  l.accepted = 0;
   l.force = true;
   for (int i = 0; i < s.nodes + s.inputs; i++) l.stamp[i] = -1;
   if (r.noise_seed) start_noise(s, r, w, group, column);
