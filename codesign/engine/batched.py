@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from codesign.engine.characterise import Models, characterise
 from codesign.engine.graph import Boundary, Graph, build_graph
 from codesign.engine.grid import Resolution, frame_grids, waveforms
 from codesign.engine.native.call import Kernel, Output, kernel_digest
+from codesign.engine.native.cuda import run_cuda
 from codesign.engine.native.library import kernel as kernel_library
 from codesign.engine.noise import NoiseTable, noise_table
 from codesign.engine.program import Program, build_program
@@ -137,6 +138,7 @@ class BatchedEngine:
         waves: int = 0,
         noise: NoiseTable | None = None,
         noise_seed: NDArray[np.int64] | None = None,
+        device: Literal["cpu", "cuda"] = "cpu",
     ) -> EngineResult:
         """Simulate samples (clip[k], chip[k]).
 
@@ -146,6 +148,9 @@ class BatchedEngine:
 
         ``noise`` (of ``noise_table``) with ``noise_seed`` (n,) injects device noise; it costs about
         ``noise_cost`` times a run without, because nothing is ever idle.
+
+        ``device`` "cuda" runs on an NVIDIA GPU, without ``threads`` and ``waves``; raises
+        EnvironmentMissing where there is none.
         """
         started = monotonic()
         hw, shape = self.hardware, self.shape
@@ -167,10 +172,12 @@ class BatchedEngine:
         grids = frame_grids(
             hw, timing, self.graph.boundary.driven, waveforms(hw, shape, timing), resolution
         )
-        output = self.kernel.run(
-            grids, inputs_units * hw.unit_current_a * 1e9, np.asarray(clip), shift, gain,
-            threads or os.cpu_count() or 1, waves, noise, noise_seed,
-        )  # fmt: skip
+        given = (grids, inputs_units * hw.unit_current_a * 1e9, np.asarray(clip), shift, gain)
+        if device == "cuda":
+            output = run_cuda(self.kernel, *given, noise, noise_seed)
+        else:
+            count = threads or os.cpu_count() or 1
+            output = self.kernel.run(*given, count, waves, noise, noise_seed)
         cells = shape.layers * shape.state_dim
         currents = output.currents.transpose(0, 2, 1) * np.float32(1e-9)
         grid = (samples, shape.layers, shape.state_dim, frames)

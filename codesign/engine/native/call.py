@@ -13,13 +13,13 @@ from codesign.engine.characterise import Models, thermal_voltage
 from codesign.engine.fits import WARP_V
 from codesign.engine.grid import FrameGrid
 from codesign.engine.native.library import kernel, source_digest
+from codesign.engine.native.structures import POINTER, Model, NoiseModel, Problem, Run
 from codesign.engine.noise import POLES, NoiseTable
 from codesign.engine.program import Program
 from codesign.engine.tables import REFERENCE_DRAIN_V
 
 # Samples side by side: in a vector, and in the rows that neighbouring threads of a GPU share.
 LANES, SCALAR_COLUMNS = 16, 32
-_POINTER = ctypes.c_void_p
 
 # Convergence of the Newton updates (V), how far a cell's decision node may move in one step (V),
 # iterations, and how often a step may be halved.
@@ -39,59 +39,6 @@ def kernel_digest() -> str:
         TOLERANCE_V, WATCH_LIMIT_V, IDLE_V, SMALL_UNITS, LONG_US, SURPRISE_V, ITERATIONS, DEPTH,
     )  # fmt: skip
     return f"{source_digest()} {constants}"
-
-
-class Model(ctypes.Structure):
-    """One polarity, as in solver.h."""
-
-    _fields_ = [(name, _POINTER) for name in ("drain", "gate", "ratio", "diode", "window")] + [
-        ("warp_scale", ctypes.c_float)
-    ]
-
-
-class Problem(ctypes.Structure):
-    """The circuit, as in solver.h."""
-
-    _fields_ = [
-        ("model", Model * 2),
-        *((name, _POINTER) for name in (
-            "switches", "charge", "leak", "coupling", "reference", "program", "probes", "start_v",
-            "held", "watched", "watch", "driven",
-        )),
-        ("fixed_groups", ctypes.c_int), ("slot_supply", _POINTER),
-        *((name, ctypes.c_int) for name in (
-            "nodes", "devices", "bases", "words", "operations", "diodes", "readouts", "inputs",
-            "supplies", "slots", "held_count", "watched_count", "driven_count",
-        )),
-        *((name, ctypes.c_float) for name in (
-            "vdd", "inverse_thermal", "readout_v", "tolerance_v", "watch_limit_v",
-            "idle_v", "small_na", "long_us", "surprise_v",
-        )),
-        ("iterations", ctypes.c_int), ("depth", ctypes.c_int),
-    ]  # fmt: skip
-
-
-class NoiseModel(ctypes.Structure):
-    """As in noise.h."""
-
-    _fields_ = [
-        ("white", _POINTER), ("flicker", _POINTER), ("inversion", _POINTER),
-        ("pole", ctypes.c_float * (2 * POLES)), ("weight", ctypes.c_float * (2 * POLES)),
-        ("tick_us", ctypes.c_float), ("saturation", ctypes.c_float * 2),
-    ]  # fmt: skip
-
-
-class Run(ctypes.Structure):
-    """One call, as in worker.h."""
-
-    _fields_ = [
-        ("shift", _POINTER), ("gain", _POINTER), ("inputs", _POINTER), ("clip", _POINTER),
-        ("steps", _POINTER * 2), ("step_count", ctypes.c_int * 2),
-        ("sample_step", ctypes.c_int * 2),
-        *((name, ctypes.c_int) for name in ("frames", "groups", "threads", "waves")),
-        *((name, _POINTER) for name in ("probes", "energy", "flags", "wave", "count")),
-        ("probe_count", ctypes.c_int), ("noise_seed", _POINTER), ("noise", _POINTER),
-    ]  # fmt: skip
 
 
 class Launcher(Protocol):
@@ -144,7 +91,7 @@ class Kernel:
     ) -> None:
         self.program, self.models = program, models
         self._keep: list[NDArray[Any]] = []
-        self._problem = self._structure(vdd, temperature_c, unit_na)
+        self.problem = self._structure(vdd, temperature_c, unit_na)
 
     def run(
         self,
@@ -188,7 +135,7 @@ class Kernel:
             )
         run = Run(
             shift=_at(lanes[0]), gain=_at(lanes[1]), inputs=_at(inputs), clip=_at(clips),
-            steps=(_POINTER * 2)(*(_at(table) for table in tables)),
+            steps=(POINTER * 2)(*(_at(table) for table in tables)),
             step_count=(ctypes.c_int * 2)(*(len(table) for table in tables)),
             sample_step=(ctypes.c_int * 2)(*(grid.sample_step for grid in grids)),
             frames=frames, groups=groups, threads=threads, waves=wave_groups,
@@ -199,7 +146,7 @@ class Kernel:
         )  # fmt: skip
         arrays = [*self._keep, inputs, clips, *lanes, *tables, probes, energy, flags, count]
         arrays += [array for array in (wave, seeds) if array is not None]
-        launcher.launch(self._problem, run, arrays)
+        launcher.launch(self.problem, run, arrays)
         duration = grids[0].step_us.sum() + (frames - 1) * grids[1].step_us.sum()
         return Output(
             currents=_samples(probes, samples),
