@@ -21,7 +21,7 @@ from codesign.device.bench import cache_dir
 from codesign.engine.grid import FrameGrid
 from codesign.engine.native.call import SCALAR_COLUMNS, Kernel, Output
 from codesign.engine.native.library import SOURCES, source_digest
-from codesign.engine.native.structures import NoiseModel, Problem, Run
+from codesign.engine.native.structures import NoiseModel, Problem, Run, translate
 from codesign.engine.noise import NoiseTable
 from codesign.errors import EnvironmentMissing
 
@@ -29,9 +29,13 @@ HEADERS = tuple(name for name in SOURCES if name.endswith(".h"))
 _FOLDER = Path(__file__).parent
 # Threads that a multiprocessor is offered beyond what it can hold bring nothing.
 _BLOCKS_PER_PROCESSOR = 16
-# Part of the free memory that is used.
-_MEMORY = 0.8
-_OPTIONS = ("--std=c++17", "--device-as-default-execution-space", "--diag-suppress=161")
+# Part of the free memory that is used, and samples that occupy any GPU.
+_MEMORY, _MOST = 0.8, 1 << 16
+_OPTIONS = (
+    "--std=c++17", "--device-as-default-execution-space", "--diag-suppress=161",
+    f"-DPROBLEM_BYTES={ctypes.sizeof(Problem)}", f"-DRUN_BYTES={ctypes.sizeof(Run)}",
+    f"-DNOISE_BYTES={ctypes.sizeof(NoiseModel)}",
+)  # fmt: skip
 
 
 def cuda_available() -> str | None:
@@ -141,7 +145,7 @@ class Device:
         free = _checked(self._driver.cuMemGetInfo())[0]
         blocks = self.processors * _BLOCKS_PER_PROCESSOR
         left = int(free * _MEMORY) - blocks * self._working_bytes(kernel.problem, True)
-        return max(1, left // group) * self.width
+        return max(1, min(left // group, _MOST // self.width)) * self.width
 
     def launch(self, problem: Problem, run: Run, arrays: Sequence[NDArray[Any]]) -> None:
         """As ``Launcher.launch``."""
@@ -225,7 +229,7 @@ class _Memory:
     def translated(self, structure: Any, known: dict[int, NDArray[Any]]) -> Any:
         """A copy of a structure whose pointers to known arrays point to copies of them there."""
         copy = type(structure).from_buffer_copy(structure)
-        _translate(copy, lambda address: self._there(address, known))
+        translate(copy, lambda address: self._there(address, known))
         return copy
 
     def _there(self, address: int, known: dict[int, NDArray[Any]]) -> int:
@@ -234,24 +238,6 @@ class _Memory:
         if address not in self.at:
             self.at[address] = self.upload(known[address])
         return self.at[address]
-
-
-def _translate(structure: Any, there: Any) -> None:
-    """Replace every pointer in a ctypes structure, and in the structures in it."""
-    for name, kind in structure._fields_:
-        value = getattr(structure, name)
-        if kind is ctypes.c_void_p:
-            if value:
-                setattr(structure, name, there(value))
-        elif isinstance(value, ctypes.Structure):
-            _translate(value, there)
-        elif isinstance(value, ctypes.Array):
-            for k in range(len(value)):
-                if value._type_ is ctypes.c_void_p:
-                    if value[k]:
-                        value[k] = there(value[k])
-                elif isinstance(value[k], ctypes.Structure):
-                    _translate(value[k], there)
 
 
 @cache
@@ -264,14 +250,10 @@ def _device() -> Device:
     except RuntimeError as error:  # how the bindings say that there is no driver
         raise _missing(f"NVIDIA's driver does not answer ({error})") from None
     handle = _checked(driver.cuDeviceGet(0))
-    kind = driver.CUdevice_attribute
+    names = ("COMPUTE_CAPABILITY_MAJOR", "COMPUTE_CAPABILITY_MINOR", "MULTIPROCESSOR_COUNT")
+    kinds = [getattr(driver.CUdevice_attribute, f"CU_DEVICE_ATTRIBUTE_{name}") for name in names]
     major, minor, processors = (
-        _checked(driver.cuDeviceGetAttribute(attribute, handle))
-        for attribute in (
-            kind.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
-            kind.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
-            kind.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
-        )
+        _checked(driver.cuDeviceGetAttribute(kind, handle)) for kind in kinds
     )
     if major < 7:
         raise _missing(f"this one has compute capability {major}.{minor}, 7.0 is the least")

@@ -2,6 +2,10 @@
 // only the launch is here. Compiled at run time by codesign/engine/native/cuda.py.
 #include "worker.h"
 
+// Structures come as Python has them.
+static_assert(sizeof(Problem) == PROBLEM_BYTES && sizeof(Run) == RUN_BYTES &&
+              sizeof(NoiseModel) == NOISE_BYTES, "structures.py and the headers differ");
+
 // Bytes of working memory of one block of threads.
 extern "C" __global__ void codesign_memory(const __grid_constant__ Problem s, int noisy,
                                            unsigned long long* size) {

@@ -1,6 +1,8 @@
 """The kernel's structures, field by field as in its source."""
 
 import ctypes
+from collections.abc import Callable
+from typing import Any
 
 from codesign.engine.noise import POLES
 
@@ -58,3 +60,20 @@ class Run(ctypes.Structure):
         *((name, POINTER) for name in ("probes", "energy", "flags", "wave", "count")),
         ("probe_count", ctypes.c_int), ("noise_seed", POINTER), ("noise", POINTER),
     ]  # fmt: skip
+
+
+def translate(structure: Any, there: Callable[[int], int]) -> None:
+    """Replace every pointer in a ctypes structure, and in the structures in it."""
+    for name, kind in structure._fields_:
+        value = getattr(structure, name)
+        if kind is ctypes.c_void_p:
+            if value:
+                setattr(structure, name, there(value))
+        elif isinstance(value, ctypes.Structure):
+            translate(value, there)
+        elif isinstance(value, ctypes.Array):
+            for k, part in enumerate(value):
+                if isinstance(part, ctypes.Structure):
+                    translate(part, there)
+                elif part and value._type_ is ctypes.c_void_p:
+                    value[k] = there(part)
