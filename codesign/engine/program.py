@@ -103,6 +103,8 @@ class _Builder:
         self.fixed_groups = 0
         self.static = {n for block in graph.blocks if block.static for n in block.nodes}
         self.operations = 0
+        diodes = (device for device in graph.devices if device.drain == device.gate)
+        self.lines = {device.drain: device.polarity for device in diodes}
         self.charge = self._charges()
 
     def build(self, held: Sequence[str], probed: Sequence[str]) -> Program:
@@ -300,24 +302,31 @@ class _Builder:
             return boundary.fixed[node]
         if node in held or node in boundary.driven:
             return 0.0
-        diodes = {d.polarity for d in self.graph.devices if d.drain == d.gate == node}
-        if "p" in diodes:
-            return self.high - 0.5
-        return 0.35 if "n" in diodes else 0.5
+        return self._middle(node)
+
+    def _middle(self, node: str) -> float:
+        """A voltage near which a node works."""
+        polarity = self.lines.get(node)
+        return 0.5 if polarity is None else 0.35 if polarity == "n" else self.high - 0.5
 
     def _charges(self) -> NDArray[np.float64]:
-        """Coefficients of every node's charge without the constant, femtofarad per volt^k."""
+        """Coefficients of every node's charge without the constant, femtofarad per volt^k.
+
+        Powers around a voltage near which the node works, which is the last column: around ground
+        the terms of a line at the supply would cancel but for what single precision loses.
+        """
         boundary = self.graph.boundary
-        charge = np.zeros((len(self.nodes), GATE_TERMS))
+        charge = np.zeros((len(self.nodes), GATE_TERMS + 1))
+        charge[:, -1] = [self._middle(node) for node in self.nodes]
         for device in self.graph.devices:
             mirror = is_mirror(device, boundary)
             c = self.models.capacitance(geometry_of(device), mirror)
             m = float(device.m)
-            gate = np.asarray(c.gate)
-            if device.polarity == "p":
-                gate = _mirrored(gate, self.high)
+            middle = charge[self.index[device.gate], -1]
+            inner = [self.high - middle, -1.0] if device.polarity == "p" else [middle, 1.0]
+            gate = _composed(c.gate, inner)
             diode = device.gate == device.drain
-            charge[self.index[device.gate]] += m * poly.polyint(gate)[1:]
+            charge[self.index[device.gate], :-1] += m * poly.polyint(gate)[1:]
             for terminal in {device.drain, device.source}:
                 charge[self.index[terminal], 0] += m * c.drain
                 if diode:
@@ -344,11 +353,11 @@ class _Builder:
         return leak
 
 
-def _mirrored(coefficients: NDArray[np.float64], high: float) -> NDArray[np.float64]:
-    """The polynomial of (high - v) as one of v."""
+def _composed(coefficients: Sequence[float], inner: Sequence[float]) -> NDArray[np.float64]:
+    """The polynomial of ``inner``, itself one of v, as one of v."""
     result = np.zeros(1)
     for c in coefficients[::-1]:
-        result = poly.polyadd(poly.polymul(result, [high, -1.0]), [c])
+        result = np.asarray(poly.polyadd(poly.polymul(result, inner), [c]), np.float64)
     return np.asarray(np.pad(result, (0, GATE_TERMS))[:GATE_TERMS])
 
 

@@ -51,7 +51,7 @@ class _System:
         self.samples = devices.shift.shape[1]
         n, count = self.circuit.unknown, len(program.nodes)
         self.leak = program.leak[:n].astype(np.float64)
-        self.charges = program.charge[:n].astype(np.float64)
+        self.charges, self.middle = np.split(program.charge[:n].astype(np.float64), [-1], axis=1)
         self.coupled = np.zeros((n, count))
         for node, gate, index in self.circuit.couplings:
             self.coupled[node, gate] += program.coupling[index]
@@ -64,7 +64,7 @@ class _System:
         """Charge of every unknown node and its own capacitance."""
         n = self.circuit.unknown
         c = np.concatenate([np.zeros((n, 1)), self.charges], axis=1)
-        value, slope = polynomial(c, v[:n])
+        value, slope = polynomial(c, v[:n] - self.middle)
         return value - self.coupled @ v, slope
 
     def injected(self, inputs: Floats) -> Floats:

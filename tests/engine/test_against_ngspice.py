@@ -30,6 +30,7 @@ UNIT_A = 1e-9
 CASES: dict[str, dict[str, object]] = {
     "strobed": {"cell": "strobed"},
     "async": {"cell": "async"},
+    "strobed generic180": {"cell": "strobed", "pdk": "generic180"},
     "async ff": {"cell": "async", "corner": "ff", "temperature_c": 85.0, "supply_v": 1.98},
 }
 

@@ -136,7 +136,7 @@ def test_charges(case: Case) -> None:
     ground = case.program.nodes.index("vss")
     for node, row in enumerate(added):
         expected = 50.0 if node in drawn else 200.0 if node == ground else 0.0
-        np.testing.assert_allclose(row, [expected, 0, 0, 0, 0, 0], atol=1e-3)
+        np.testing.assert_allclose(row, [expected, 0, 0, 0, 0, 0, 0], atol=1e-3)
     assert sorted(case.program.watched) == sorted(drawn)
     # What a volt more takes up at every free node, in the middle of the supply.
     volts, high = 0.9, case.circuit.hardware.supply_v
@@ -150,7 +150,8 @@ def test_charges(case: Case) -> None:
             # What couples a diode's gate into its drain stands still: both are one node.
             diode = device.gate == device.drain
             expected_ff[terminal] += m * (c.drain - (2 * c.gate_drain if diode else 0))
-    slopes = bare.charge.astype(float) * np.arange(1, 7) * volts ** np.arange(6)
+    terms, middle = bare.charge[:, :-1].astype(float), bare.charge[:, -1:]
+    slopes = terms * np.arange(1, 7) * (volts - middle) ** np.arange(6)
     for name, in_parts in expected_ff.items():
         in_all = slopes[case.program.nodes.index(name)].sum()
         assert in_all == pytest.approx(in_parts, rel=1e-5), name

@@ -10,7 +10,8 @@ constexpr int DRAIN = 13;     // coefficients of each
 constexpr int GATE = 11;      // coefficients of ln A and of the diode
 constexpr int RATIO = 7;      // coefficients of the ratios r_k
 constexpr int PINCH = 6;      // coefficients of a switch's pinch-off voltage
-constexpr int CHARGE = 6;     // coefficients of a node's charge, without the constant
+constexpr int CHARGE_TERMS = 6;  // coefficients of a node's charge, without the constant
+constexpr int CHARGE = CHARGE_TERMS + 1;  // and the voltage they are powers around
 constexpr int BASE = 3 + 2 * (K - 1);
 constexpr float WARP = 0.1f;
 
@@ -262,9 +263,10 @@ FN void switched(const float* q, V vg, V vd, V vs, V shift, V gain, V& current, 
   ds = -forward - e;
 }
 
-FN V charge(const float* c, V v, V& capacitance) {
-  V p = set(c[CHARGE - 1]), p1 = set(0.f);
-  for (int i = CHARGE - 2; i >= 0; i--) {
+FN V charge(const float* c, V at, V& capacitance) {
+  const V v = at - c[CHARGE_TERMS];
+  V p = set(c[CHARGE_TERMS - 1]), p1 = set(0.f);
+  for (int i = CHARGE_TERMS - 2; i >= 0; i--) {
     p1 = p1 * v + p;
     p = p * v + c[i];
   }
