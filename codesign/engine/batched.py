@@ -23,7 +23,8 @@ from codesign.engine.native.call import Kernel, Output, kernel_digest
 from codesign.engine.native.cuda import run_cuda
 from codesign.engine.native.library import kernel as kernel_library
 from codesign.engine.noise import NoiseTable, noise_table
-from codesign.engine.program import Program, build_program
+from codesign.engine.program import Program
+from codesign.engine.translate import build_program
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
 from codesign.mapping.exported import Exported
@@ -113,7 +114,7 @@ class BatchedEngine:
     def key(self) -> str:
         """Hash of all a result depends on besides inputs and draws: models, program, kernel."""
         digest = hashlib.sha256(self.models.digest().encode())
-        digest.update(self.program.words.tobytes())
+        digest.update(self.program.digest().encode())
         digest.update(repr(self.resolution).encode())
         digest.update(kernel_digest().encode())
         return digest.hexdigest()

@@ -24,7 +24,7 @@ from codesign.engine.fits import (
     fit_switch,
 )
 from codesign.engine.graph import Graph, Unsupported, is_mirror
-from codesign.engine.tables import Geometry, mirror_table, switch_table
+from codesign.engine.tables import Geometry, geometry_of, mirror_table, switch_table
 from codesign.files import write_json
 
 SCHEMA = 5
@@ -100,7 +100,7 @@ def characterise(
     mirrors: tuple[set[Geometry], set[Geometry]] = (set(), set())
     switches: set[Geometry] = set()
     for device in graph.devices:
-        geometry = Geometry(device.polarity, float(device.w_m), float(device.l_m))
+        geometry = geometry_of(device)
         if is_mirror(device, graph.boundary):
             mirrors[device.polarity == "p"].add(geometry)
         else:

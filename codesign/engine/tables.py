@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign.circuit.elements import Mosfet
 from codesign.device.bench import ProcessPoint
 from codesign.spice.rawfile import Plot
 
@@ -36,6 +37,11 @@ class Geometry:
 
     def text(self) -> str:
         return f"{self.polarity} {self.w_m * 1e6:g}u/{self.l_m * 1e6:g}u"
+
+
+def geometry_of(device: Mosfet) -> Geometry:
+    """The geometry of a transistor of ``flatten``."""
+    return Geometry(device.polarity, float(device.w_m), float(device.l_m))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from codesign.engine.capacitance import GATE_TERMS, Capacitance
 from codesign.engine.characterise import HIGHEST_UNITS, Models, thermal_voltage
 from codesign.engine.fits import fit_mirrors, fit_switch
 from codesign.engine.graph import Graph, is_mirror
-from codesign.engine.program import geometry_of
 from codesign.engine.tables import (
     MOBILITY,
     REFERENCE_DRAIN_V,
@@ -23,6 +22,7 @@ from codesign.engine.tables import (
     Geometry,
     MirrorTable,
     SwitchTable,
+    geometry_of,
 )
 from codesign.flows import HardwareSection
 

@@ -10,7 +10,7 @@ from numpy.polynomial import polynomial as poly
 from numpy.typing import NDArray
 
 from codesign.engine.characterise import Models, thermal_voltage
-from codesign.engine.fits import WARP_V
+from codesign.engine.fits import PINCH_DEGREE, WARP_V
 from codesign.engine.grid import FrameGrid
 from codesign.engine.native.library import kernel, source_digest
 from codesign.engine.native.structures import POINTER, Model, NoiseModel, Problem, Run
@@ -175,7 +175,7 @@ class Kernel:
 
     def _structure(self, vdd: float, temperature_c: float, unit_na: float) -> Problem:
         program, models = self.program, self.models
-        switches = np.zeros((max(1, len(models.switches)), 6 + len(models.switches[0].pinch)))
+        switches = np.zeros((max(1, len(models.switches)), 6 + PINCH_DEGREE + 1))
         for row, fit in zip(switches, models.switches, strict=False):
             row[:5] = (
                 fit.scale_na, 1 / (2 * fit.thermal_v), fit.lam_per_v, fit.centre_v, 1 / fit.half_v,

@@ -77,6 +77,7 @@ struct Lanes {  // state of one group
   float dt;
   int sweep;              // number of this sweep
   int accepted;           // the last sweep that was kept: what later ones did is to be done again
+  bool settled;           // the bias point is found: lines out of range count
   bool may_halve, long_step, far;  // far: a watched node moved too much, or not as foreseen
   Rows<V> foreseen;       // (watched): where a node would be at the pace of the last step
   bool force;             // carry out everything: nothing is known of the sweep before
@@ -144,7 +145,7 @@ static __attribute__((noinline)) void gate_base(const Model& m, int g, V vg, Bas
 }
 
 // The K numbers of a device whose gate is itself unknown, and d ln I / d Vg.
-FN V follow(const Model& m, int g, V vg, V gain, V* sum) {
+FN V follow(const Model& m, int g, V vg, V gain, V* sum, I& beyond) {
   const float* w = m.window + 2 * g;
   const float* c = m.gate + GATE * g;
   Window at = window(w, vg);
@@ -155,6 +156,7 @@ FN V follow(const Model& m, int g, V vg, V gain, V* sum) {
     p = p * at.u + c[i];
   }
   V a = gain * vexp(p + p1 * at.rest);
+  beyond = at.above;
   sum[0] = a;
   for (int k = 0; k < K - 1; k++) {
     const float* r = m.ratio + (g * (K - 1) + k) * RATIO;

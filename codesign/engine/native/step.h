@@ -197,6 +197,7 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
   const int* coupling_at = switch_at + 11 * switches;
   const int* injection_at = coupling_at + 4 * couplings;
   V group_current[MAX_GROUPS], diode_current[MAX_DIODES], gated_current[MAX_GATED];
+  I beyond[MAX_GATED];
   for (int i = 0; i < injections; i++) {
     const int* e = injection_at + 3 * i;
     constant[e[0]] -= injected(s, l, e[1], e[2]);
@@ -236,7 +237,8 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
       const int* d = gated_at + 6 * i;
       const int kg = d[0], kd = d[1], p = d[2];
       V sum[K], c[DRAIN], slope;
-      V dg = follow(s.model[p], d[5], sense(s, p, y.x[kg]) + l.shift[d[4]], l.gain[d[4]], sum);
+      V dg = follow(s.model[p], d[5], sense(s, p, y.x[kg]) + l.shift[d[4]], l.gain[d[4]], sum,
+                    beyond[i]);
       contract(s.model[p], sum, c);
       output(s.model[p], c, sense(s, p, y.x[kd]), gated_current[i], slope);
       dg = dg * gated_current[i];
@@ -309,6 +311,9 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
     if (g[i].supply >= 0) l.slot[g[i].supply] = group_current[i];
   for (int i = 0; i < diodes; i++)
     if (diode_at[5 * i + 2] >= 0) l.slot[diode_at[5 * i + 2]] = diode_current[i];
+  if (!held || l.settled)
+    for (int i = 0; i < gated; i++)
+      l.flags = where(beyond[i], set((float)FLAG_RANGE), l.flags);
   for (int i = 0; i < gated; i++)
     if (gated_at[6 * i + 3] >= 0) l.slot[gated_at[6 * i + 3]] = gated_current[i];
   return open;
@@ -442,7 +447,7 @@ FN I sweep(const Problem& s, Lanes& l, const Method& method, bool first,
       const int p = body[2];
       V flags = l.flags;
       gate_base(s.model[p], body[3], sense(s, p, l.v[body[1]]), l.base + body[0] * BASE, flags);
-      if (!held) l.flags = flags;
+      if (!held || l.settled) l.flags = flags;
     } else if (operation == OP_NODE) {
       failed |= solve_node(s, l, body, turn.method, held && held[body[0]]);
       settle(s, l, body, 1, index, turn);

@@ -155,6 +155,7 @@ FN I bias_point(const Problem& s, Worker& w, const unsigned char* held) {
     l.q[i] = set(0.f);
   }
   I open = mask(set(0.f) == set(0.f));
+  l.settled = false;
   for (int pass = 0; pass < 200; pass++) {
     copy_rows(l.before, l.v, s.nodes);
     copy_rows(l.q_before, l.q, s.nodes);
@@ -166,6 +167,9 @@ FN I bias_point(const Problem& s, Worker& w, const unsigned char* held) {
     for (int i = 0; i < s.nodes; i++) moved = vmax(moved, vabs(l.v[i] - l.before[i]));
     if (pass >= 42 && !any(open) && !any(mask(moved > 2e-6f))) break;
   }
+  l.settled = true;
+  l.flags = set(0.f);
+  sweep(s, l, Method{0.f, 0.f, 0.f}, true, held);
   return open;
 }
 
@@ -282,7 +286,7 @@ FN void run_group(const Problem& s, const Run& r, Worker& w, const unsigned char
   for (int i = 0; i < s.inputs; i++) l.injected[i] = w.to[i];
   l.noise = nullptr;
   const I lost = bias_point(s, w, held);
-  l.flags = where(lost, set((float)FLAG_CONVERGENCE), set(0.f));
+  l.flags = where(lost, set((float)FLAG_CONVERGENCE), l.flags);
   fill(w.energy, s.supplies);
   w.time = 0;
   w.last_dt = 1.f;
