@@ -1,4 +1,4 @@
-"""From the graph of a circuit to the program the kernel reads (its words: codesign.engine.program)."""
+"""From the graph of a circuit to the program the kernel reads (see codesign.engine.program)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
