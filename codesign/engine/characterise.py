@@ -27,11 +27,13 @@ from codesign.engine.graph import Graph, Unsupported, is_mirror
 from codesign.engine.tables import Geometry, geometry_of, mirror_table, switch_table
 from codesign.files import write_json
 
-SCHEMA = 5
+SCHEMA = 6
 
 # A mirror is fitted up to this many unit currents per unit of m / grid of the unit device.
 HIGHEST_UNITS = 64.0
-_SWITCH_UNITS = 30.0
+_SWITCH_UNITS = 8.0
+# A fit that is worse than this (rms) says nothing of the circuit; switches only steer currents.
+_WORST_FIT = {"saturated mirror": 0.01, "diode": 0.01, "switch": 0.3}
 
 
 def thermal_voltage(temperature_c: float) -> float:
@@ -151,6 +153,16 @@ def _measure(
     switch_fits = tuple(fit_switch(g, switch_table(point, g), limit) for g in switches)
     ranges = ([0.0] * len(switches), [hw.supply_v] * len(switches))
     switch_capacitances = tuple(measure_capacitances(point, switches, *ranges))
+    errors = [error for fit in fits for error in fit.errors]
+    errors += [fit.error for fit in switch_fits]
+    for error in errors:
+        limit = next(v for name, v in _WORST_FIT.items() if error.what.startswith(name))
+        if not error.rms <= limit:
+            raise Unsupported(
+                f"The batched engine cannot describe the devices of '{point.pdk.name}' at corner "
+                f"{hw.corner}, {hw.temperature_c:g} C: the fit '{error.what}' is wrong by "
+                f"{100 * error.rms:.2g} % rms, and {100 * limit:g} % is the limit."
+            )
     return Models(
         (fits[0], fits[1]), switch_fits, (capacitances[0], capacitances[1]), switch_capacitances,
         monotonic() - started,

@@ -42,6 +42,8 @@ RATIO_DEGREE = 6
 PINCH_DEGREE = 5
 WARP_V = 0.1
 _NANO = 1e-9
+# ln of the current per volt of gate below which the gate does not control it.
+_CONTROL_PER_V = 16.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def fit_mirrors(
     high = np.array(
         [_voltage_at(gate, saturated[g], limit / _NANO) for g, limit in enumerate(highest_a)]
     )
-    # Below a hundred-millionth of the limit the exponential is continued with its slope.
+    # Below a ten-millionth of the limit the exponential is continued with its slope.
     low = np.array(
         [_voltage_at(gate, saturated[g], limit * 1e-7 / _NANO) for g, limit in enumerate(highest_a)]
     )
@@ -254,12 +256,17 @@ def _mobility(table: MirrorTable, floor: float) -> float:
 
 
 def fit_switch(geometry: Geometry, table: SwitchTable, highest_a: float) -> SwitchFit:
-    """Fit one switch between a tenth of a picoampere and ``highest_a``."""
+    """Fit one switch from a femtoampere to ``highest_a``, where the gate controls the current.
+
+    Leakage that no gate controls (gate-induced, of junctions) is left out: it is not the channel's.
+    """
     source, across, gate = np.meshgrid(
         table.source_v, table.drain_source_v, table.gate_v, indexing="ij"
     )
     current = table.current_a / _NANO
-    keep = (current > 1e-4) & (current < highest_a / _NANO)
+    controlled = np.gradient(np.log(np.maximum(current, 1e-30)), table.gate_v, axis=2)
+    keep = (current > 1e-6) & (current < highest_a / _NANO) & (controlled > _CONTROL_PER_V)
+    keep &= source + across <= table.gate_v[-1] + 0.05
     vs, vd, vg = source[keep], (source + across)[keep], gate[keep]
     target = np.log(current[keep])
     half = float(table.gate_v[-1]) / 2

@@ -142,7 +142,7 @@ def switch_table(point: ProcessPoint, geometry: Geometry) -> SwitchTable:
     sign, model = _model(point, geometry.polarity)
     gate = np.arange(0.0, supply + 1e-9, 0.02)
     source = np.arange(0.0, supply - 0.39, 0.1)
-    across = np.array([0.005, 0.02, 0.05, 0.1, 0.3, 0.8])
+    across = np.array([0.005, 0.02, 0.05, 0.1, 0.3, 0.8, 1.3])
     body, names = "vg g 0 0\n", []
     for i, low in enumerate(source):
         for j, over in enumerate(across):

@@ -68,13 +68,18 @@ FN Rows<T> operator+(Rows<T> rows, long long i) {
 #else
 
 #define FN static inline __attribute__((always_inline))
-typedef float Reals __attribute__((vector_size(64)));
-typedef int Integers __attribute__((vector_size(64)));
-typedef long long Wide __attribute__((vector_size(64)));
-#ifndef PACKS
-#define PACKS 1
+#ifdef __AVX512F__
+#define BYTES 64
+#else
+#define BYTES 32
 #endif
-constexpr int LANES = 16 * PACKS;
+typedef float Reals __attribute__((vector_size(BYTES)));
+typedef int Integers __attribute__((vector_size(BYTES)));
+typedef long long Wide __attribute__((vector_size(BYTES)));
+#ifndef PACKS
+#define PACKS (64 / BYTES)
+#endif
+constexpr int LANES = 16;
 constexpr int COLUMNS = 1;
 template <class T>
 using Rows = T*;
@@ -118,10 +123,10 @@ FN V convert(I n) { V r; EACH r.p[k_] = __builtin_convertvector(n.p[k_], Reals);
 FN I truncate(V x) { I r; EACH r.p[k_] = __builtin_convertvector(x.p[k_], Integers); return r; }
 FN V from_bits(I n) { V r; EACH r.p[k_] = (Reals)n.p[k_]; return r; }
 FN I to_bits(V x) { I r; EACH r.p[k_] = (Integers)x.p[k_]; return r; }
-typedef unsigned Words __attribute__((vector_size(64)));
+typedef unsigned Words __attribute__((vector_size(BYTES)));
 FN V vsqrt(V x) {
   V r;
-  for (int k = 0; k < LANES; k++) r.p[k / 16][k % 16] = __builtin_sqrtf(x.p[k / 16][k % 16]);
+  for (int k = 0; k < LANES; k++) r.p[k / (BYTES / 4)][k % (BYTES / 4)] = __builtin_sqrtf(x.p[k / (BYTES / 4)][k % (BYTES / 4)]);
   return r;
 }
 // A 32-bit finaliser (lowbias32, C. Wellons) on every lane.
@@ -139,14 +144,14 @@ FN I hash(I x) {
 }
 FN I operator^(I a, I b) { I r; EACH r.p[k_] = a.p[k_] ^ b.p[k_]; return r; }
 FN I operator^(I a, int b) { I r; EACH r.p[k_] = a.p[k_] ^ b; return r; }
-FN float lane(const V& x, int k) { return x.p[k / 16][k % 16]; }
-FN void set_lane(V& x, int k, float y) { x.p[k / 16][k % 16] = y; }
-FN void set_lane(I& x, int k, int y) { x.p[k / 16][k % 16] = y; }
+FN float lane(const V& x, int k) { return x.p[k / (BYTES / 4)][k % (BYTES / 4)]; }
+FN void set_lane(V& x, int k, float y) { x.p[k / (BYTES / 4)][k % (BYTES / 4)] = y; }
+FN void set_lane(I& x, int k, int y) { x.p[k / (BYTES / 4)][k % (BYTES / 4)] = y; }
 FN bool any(I m) {
   Wide w = (Wide)m.p[0];
   for (int k = 1; k < PACKS; k++) w |= (Wide)m.p[k];
   long long r = 0;
-  for (int k = 0; k < 8; k++) r |= w[k];
+  for (int k = 0; k < BYTES / 8; k++) r |= w[k];
   return r != 0;
 }
 FN I mask(I m) { return m; }
