@@ -42,9 +42,10 @@ class Tolerances:
 
 TOLERANCES = Tolerances()
 
-# Of a sample and the states (layers, units, frames) ngspice found: which of them the batched
-# engine finds too under some small change of one mirror.
-Marginal = Callable[[PlannedSample, Bools, Bools], Bools]
+# Of a sample, the states (layers, units, frames) and the decision ngspice found, and which states
+# differ: which states, and whether the decision, the batched engine finds too under some small
+# change of one mirror.
+Marginal = Callable[[PlannedSample, Bools, Bools, int], tuple[Bools, bool]]
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,11 @@ def compare_engines(
         if both[k]:
             wanted, got = reference.states_a[k] > half_a, batched.states_a[k] > half_a
             differs = wanted != got
-            explained = np.zeros_like(differs)
-            if differs.any():
-                explained = differs & marginal(item.planned, wanted, differs)
+            decision = [int(logits[k].argmax()) for logits in decided]
+            explained, reached = np.zeros_like(differs), False
+            if differs.any() or decision[0] != decision[1]:
+                found, reached = marginal(item.planned, wanted, differs, decision[0])
+                explained = differs & found
             clean = ~np.broadcast_to(differs_below(differs)[:, None, :], differs.shape)
             whole = ~differs.any(axis=(0, 1))
             current = reference.candidates_a[k][clean].astype(np.float64)
@@ -97,7 +100,6 @@ def compare_engines(
                                  ("logit_error", logit_error), ("logit", logit)):  # fmt: skip
                 pooled[name] += float(np.square(values).sum())
             power = reference.power_w[k].sum(), batched.power_w[k].sum()
-            decision = [int(logits[k].argmax()) for logits in decided]
             row |= {
                 "candidates_compared": int(clean.sum()),
                 "candidate_error_rms_a": _rms(error),
@@ -109,6 +111,7 @@ def compare_engines(
                 "logit_error_rms_a": _rms(logit_error) if logit.size else 0.0,
                 "decision_ngspice": decision[0],
                 "decision_batched": decision[1],
+                "decision_marginal": reached,
                 "decision_margin_ngspice_a": float(np.ptp(np.sort(decided[0][k])[-2:])),
                 "power_ngspice_w": float(power[0]),
                 "power_batched_w": float(power[1]),
@@ -129,13 +132,14 @@ def judged(
     candidate_a = (pooled["candidate"] / compared["candidates_compared"].sum()) ** 0.5
     logit_relative = (pooled["logit_error"] / pooled["logit"]) ** 0.5 if pooled["logit"] else 0.0
     differ = compared["decision_ngspice"] != compared["decision_batched"]
-    # A decision that differs is marginal where it follows from marginal states, or where the two
-    # best logits are closer than the logits' own tolerance.
+    # A decision that differs is marginal where it follows from marginal states, where a change
+    # of one mirror makes it too, or where the two best logits are closer than their tolerance.
     near = compared["decision_margin_ngspice_a"] < (
         2 * tolerances.logit_error_rms_relative * compared["candidate_rms_a"]
     )
     lost = compared["states_differing"] - compared["states_marginal"]
-    unexplained = differ & ~near & ~((compared["states_differing"] > 0) & (lost == 0))
+    followed = compared["decision_marginal"].astype(bool)
+    unexplained = differ & ~near & ~followed & ~((compared["states_differing"] > 0) & (lost == 0))
     figures: dict[str, Any] = {
         "judge_samples": len(rows),
         "judge_samples_compared": len(compared),

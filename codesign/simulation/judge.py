@@ -117,11 +117,13 @@ def _batched(batch: Batch, planned: PlannedSample, folder: Path) -> Traces:
 
 
 def one_mirror(batch: Batch, yardstick: Yardstick) -> Marginal:
-    """Whether the batched engine finds ngspice's states when one device carries a little more, or
-    less, current; chips with such a change are run together, until all states are found."""
+    """Whether the batched engine finds ngspice's states and decision when one device carries a
+    little more, or less, current; chips with such a change are run together, until all is found."""
     half_a = yardstick.cells("alpha")[:, :, None] / 2 * yardstick.unit_current_a
 
-    def marginal(planned: PlannedSample, states: Bools, differs: Bools) -> Bools:
+    def marginal(
+        planned: PlannedSample, states: Bools, differs: Bools, decision: int
+    ) -> tuple[Bools, bool]:
         if planned.chip_seed is None:
             count = len(batch.devices)
             own = Draws(batch.engine.instances, np.zeros((1, count)), np.ones((1, count)))
@@ -133,7 +135,7 @@ def one_mirror(batch: Batch, yardstick: Yardstick) -> Marginal:
             for sign in (1, -1)
         ]
         inputs = batch.inputs_units[[planned.clip]]
-        found = ~differs
+        found, reached = ~differs, False
         for start in range(0, len(changes), GROUP):
             part = changes[start : start + GROUP]
             mulu0 = np.repeat(own.mulu0, len(part), axis=0)
@@ -145,8 +147,10 @@ def one_mirror(batch: Batch, yardstick: Yardstick) -> Marginal:
                 np.arange(len(part)), threads=batch.threads,
             )  # fmt: skip
             found |= ((np.asarray(result.states_a) > half_a) == states).any(axis=0)
-            if found.all():
+            logits = yardstick.compared(np.asarray(result.logits_a, dtype=np.float64))
+            reached = reached or bool((logits.argmax(axis=1) == decision).any())
+            if found.all() and reached:
                 break
-        return found
+        return found, reached
 
     return marginal

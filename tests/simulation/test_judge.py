@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from codesign.circuit.export import export_design
+from codesign.circuit.testbench import EXACT_OPTIONS
 from codesign.cli.main import main
 from codesign.runs import Run
 from codesign.simulation.draws import Draws, draw_mismatch
@@ -77,13 +78,14 @@ def truth(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Answers:
     for part in ("shards", "logs", "work"):
         (folder / part).mkdir()
     setting = set_up(run, Options(chips=CHIPS, clips=1))
-    mosfets = setting.bench.network.mosfets
+    bench = replace(setting.bench, options=EXACT_OPTIONS)
+    mosfets = bench.network.mosfets
     traces, mulu0 = {}, {}
     for planned in (setting.plan.nominal(), *map(setting.plan.sample, range(CHIPS))):
         inputs = setting.inputs_units()[planned.clip]
-        assert run_sample(Job(setting.bench, planned, inputs, folder, False)) == "ok"
+        assert run_sample(Job(bench, planned, inputs, folder, False)) == "ok"
         seeds = [] if planned.chip_seed is None else [planned.chip_seed]
-        draws = draw_mismatch(mosfets, setting.bench.law, seeds)
+        draws = draw_mismatch(mosfets, bench.law, seeds)
         first = float(draws.delvto_v[0, 0]) if seeds else 0.0
         mulu0[first] = draws.mulu0[0] if seeds else np.ones(len(mosfets))
         found = read_traces(shard_path(folder, planned.sample))
@@ -128,7 +130,7 @@ def test_the_same_answers_pass(run: Run, truth: Answers, monkeypatch: pytest.Mon
     assert rows["sample"].tolist()[2:] == margins.sort_values().index.tolist()[:2]
     stored = json.loads((folder / "judge.json").read_text())
     assert stored["judge_verdict"] == "pass"
-    assert stored["tolerances"]["candidate_error_rms_relative"] == 1e-3
+    assert stored["tolerances"]["candidate_error_rms_relative"] == 2e-3
     # Again: ngspice's part is kept, and two samples are enough if two are asked for.
     before = stamps(folder / "judge" / "shards")
     assert _judged(run, judge=2)["judge_samples"] == 2
@@ -139,8 +141,8 @@ def test_the_same_answers_pass(run: Run, truth: Answers, monkeypatch: pytest.Mon
     ("bent", "verdict", "reason"),
     [
         ({"error": 5e-4}, "pass", ""),
-        ({"error": 2e-3}, "fail", "candidates' rms error 0.002 is above 0.001"),
-        ({"power_error": -2e-3}, "fail", "power's error 0.002 is above 0.001"),
+        ({"error": 3e-3}, "fail", "candidates' rms error 0.003 is above 0.002"),
+        ({"power_error": -5e-3}, "fail", "power's error 0.005 is above 0.004"),
         ({"flip": "always"}, "fail", "no small change of a mirror explains"),
         ({"flip": "marginal"}, "pass", ""),
     ],
