@@ -74,6 +74,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert set(told.get_all("Provides-Extra") or []) == {
         "agents",
         "cluster",
+        "cuda",
         "dev",
         "docs",
         "speech",
