@@ -20,13 +20,13 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from engine import ACCURACY_HEAD, Bed, accuracy_text, compare, machine, make_bed, run_ngspice
 
 from codesign.circuit.export import export_design
 from codesign.circuit.testbench import EXACT_OPTIONS
 from codesign.errors import EnvironmentMissing
 from codesign.flows import load_flow
 from codesign.runs import Run
+from engine import ACCURACY_HEAD, Bed, accuracy_text, compare, machine, make_bed, run_ngspice
 
 CORNERS = ("typical", "ss", "ff", "sf", "fs")
 TEMPERATURES_C = (-20.0, 27.0, 85.0)
