@@ -70,7 +70,7 @@ class Processor:
 class Output:
     """What the kernel returns, per sample; currents in nanoamperes.
 
-    ``currents`` (samples, frames, probes + readouts), ``charge_nc`` no: ``supply_na`` (samples,
+    ``currents`` (samples, frames, probes + readouts), ``supply_na`` (samples,
     supplies) mean supply currents, ``flags`` (samples,), ``wave`` (samples, steps, columns) or
     None, ``steps`` and ``halved``: steps taken and steps that had to be halved.
     """

@@ -18,7 +18,7 @@ from pathlib import Path
 from codesign.device.bench import cache_dir
 from codesign.errors import EnvironmentMissing
 
-SOURCES = ("vector.h", "solver.h", "noise.h", "step.h", "worker.h", "kernel.cpp")
+SOURCES = ("vector.h", "solver.h", "noise.h", "step.h", "sweep.h", "worker.h", "kernel.cpp")
 FLAGS = (
     "-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
     "-Wno-psabi", "-shared", "-fPIC", "-pthread",

@@ -3,7 +3,7 @@
 // The same code for processors and GPUs: working memory is handed in, nothing is allocated. Caller's
 // arrays have the samples of a group side by side: (groups, ..., WIDTH).
 #pragma once
-#include "step.h"
+#include "sweep.h"
 
 using Size = decltype(sizeof(0));
 constexpr int MOST_HALVINGS = 16;
