@@ -44,11 +44,15 @@ _SCHEMA = 4
 
 @dataclass(frozen=True)
 class Geometry:
-    """A drawn device, m = 1: ``polarity`` is "nmos" or "pmos"."""
+    """A drawn device, m = 1: ``polarity`` is "nmos" or "pmos"; ValueError for another."""
 
     polarity: str
     w_m: float
     l_m: float
+
+    def __post_init__(self) -> None:
+        if self.polarity not in ("nmos", "pmos"):
+            raise ValueError(f"the polarity '{self.polarity}' is neither 'nmos' nor 'pmos'")
 
 
 @dataclass(frozen=True)

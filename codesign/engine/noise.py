@@ -18,6 +18,7 @@ from codesign.device.bench import ProcessPoint
 from codesign.device.noise import CHARGE_C, Geometry, measure_noise
 
 POLES = 8
+_POLARITY = {"n": "nmos", "p": "pmos"}
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +43,9 @@ def noise_table(
 
     Raises EnvironmentMissing when ngspice cannot measure it.
     """
-    geometry = {d.name: Geometry(d.polarity, float(d.w_m), float(d.l_m)) for d in devices}
+    geometry = {
+        d.name: Geometry(_POLARITY[d.polarity], float(d.w_m), float(d.l_m)) for d in devices
+    }
     wanted = sorted(
         {g for name, g in geometry.items() if name not in switches},
         key=lambda g: (g.polarity, g.w_m, g.l_m),
@@ -60,7 +63,7 @@ def noise_table(
         inversion[k] = density.inversion_a * 1e9 * m
     slopes = [
         float(np.mean([d.slope for g, d in measured.items() if g.polarity == polarity] or [1.0]))
-        for polarity in ("n", "p")
+        for polarity in _POLARITY.values()
     ]
     ladders = [flicker_ladder(slope, tick_s) for slope in slopes]
     return NoiseTable(
