@@ -20,8 +20,10 @@ _NODES = {"cells": "vdd_cells", "feedforward": "vdd_ff", "bias": "vdd_bias"}
 
 # Gear keeps ringing out; the tolerances sit well below the smallest signal current; gmin at its
 # default would leak picoamperes into every cell.
+GMIN_S = 1e-15
 TRANSIENT_OPTIONS = (
-    ".options method=gear reltol=1e-3 abstol=1e-14 vntol=1e-6 chgtol=1e-16 gmin=1e-15 bypass=1"
+    ".options method=gear reltol=1e-3 abstol=1e-14 vntol=1e-6 chgtol=1e-16 "
+    f"gmin={GMIN_S:g} bypass=1"
 )
 # Without bypass every device is evaluated at every iteration: the currents come ten times closer to
 # those of tight tolerances, at almost twice the time. For judging other engines.

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from codesign.circuit.elements import Library, flatten
 from codesign.circuit.library import read_network
-from codesign.circuit.network import strobe_ports
-from codesign.circuit.testbench import SOURCES
+from codesign.circuit.network import SUPPLIES, strobe_ports
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.engine.characterise import Models, characterise
@@ -200,10 +199,8 @@ class BatchedEngine:
 
 def boundary(shape: Shape, hw: HardwareSection) -> Boundary:
     """What the test bench does to the network's ports."""
-    supplies = tuple(f"vdd_{block}" for block in ("cells", "ff", "bias"))
-    assert len(supplies) == len(SOURCES)
-    fixed = {**dict.fromkeys(supplies, hw.supply_v), "vss": 0.0}
+    fixed = {**dict.fromkeys(SUPPLIES, hw.supply_v), "vss": 0.0}
     fixed |= {f"y_{k}": hw.readout_v for k in range(shape.classes)}
     driven = ("rst", *(port for pair in strobe_ports(hw, shape) for port in pair))
     inputs = tuple(f"u_{k}_p" for k in range(shape.inputs))
-    return Boundary(fixed, driven, inputs, {"ref_p": hw.unit_current_a}, supplies)
+    return Boundary(fixed, driven, inputs, {"ref_p": hw.unit_current_a}, SUPPLIES)

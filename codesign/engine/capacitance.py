@@ -13,7 +13,7 @@ from numpy.polynomial import polynomial as poly
 from numpy.typing import NDArray
 
 from codesign.device.bench import ProcessPoint
-from codesign.engine.tables import REFERENCE_DRAIN_V, Geometry
+from codesign.engine.tables import REFERENCE_DRAIN_V, Geometry, sign_and_model
 
 Floats = NDArray[np.float64]
 
@@ -89,7 +89,7 @@ def _operating(low_v: float, high_v: float) -> float:
 
 
 def _device(point: ProcessPoint, geometry: Geometry, name: str, gate_v: float, driven: str) -> str:
-    sign, model = (1, point.pdk.nmos) if geometry.polarity == "n" else (-1, point.pdk.pmos)
+    sign, model = sign_and_model(point, geometry.polarity)
     ac = {terminal: " ac 1" if terminal == driven else "" for terminal in ("g", "d")}
     return (
         f"vg{name} g{name} 0 {sign * gate_v:.6g}{ac['g']}\n"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -124,8 +125,6 @@ def _measure(
     pmos: Sequence[Geometry],
     switches: Sequence[Geometry],
 ) -> Models:
-    from time import monotonic
-
     started = monotonic()
     hw = point.hardware
     density = HIGHEST_UNITS * hw.unit_current_a / (hw.weight_grid * hw.unit_w_m / hw.unit_l_m)

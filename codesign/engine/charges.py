@@ -8,13 +8,11 @@ from numpy.polynomial import polynomial as poly
 from numpy.typing import NDArray
 
 from codesign.circuit.elements import Mosfet
+from codesign.circuit.testbench import GMIN_S
 from codesign.engine.capacitance import GATE_TERMS
 from codesign.engine.characterise import Models
 from codesign.engine.graph import Graph, is_mirror
 from codesign.engine.tables import geometry_of
-
-# As in the transient options of the test bench.
-GMIN_S = 1e-15
 
 Floats = NDArray[np.float64]
 

@@ -103,10 +103,8 @@ def build_graph(elements: Sequence[Mosfet | Capacitor], boundary: Boundary) -> G
     changing: set[str] = {*boundary.driven, *boundary.inputs}
     blocks = []
     for group in groups:
-        inputs = set().union(*(needs[node] for node in group)) | {
-            terminal for node in group for d in conducting[node] for terminal in d.nodes
-        }
-        static = not (inputs | set(group)) & changing
+        touched = {terminal for node in group for d in conducting[node] for terminal in d.nodes}
+        static = not touched & changing
         if not static:
             changing |= set(group)
         blocks.append(_block(group, conducting, boundary, static))

@@ -22,7 +22,8 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True)
 class Resolution:
     """Steps inside an edge, first step after it, its growth and the longest step (of a frame);
-    every multiple of ``tick_us`` is a point of the grid when noise is injected there."""
+    the first step and its growth after a strobe has closed; every multiple of ``tick_us`` is a
+    point of the grid when noise is injected there."""
 
     edge_steps: int = 2
     first_us: float = 8.0
@@ -59,7 +60,7 @@ def waveforms(hw: HardwareSection, shape: Shape, timing: Timing) -> dict[str, li
     forms = {"rst": [[0.0, hw.supply_v, end, hw.supply_v, end + edge, 0.0], [0.0, 0.0]]}
     for layer, (plain, complement) in enumerate(strobe_ports(hw, shape)):
         opens, closes = (fraction * frame for fraction in timing.window(layer))
-        # As the pulse source of the test bench: it falls from closes - edge to closes... + edge.
+        # As the pulse source of the test bench: it falls after it closes.
         rise = [0.0, 0.0, opens, 0.0, opens + edge, 1.0]
         points = [*rise, closes, 1.0, closes + edge, 0.0]
         for node, high in ((plain, True), (complement, False)):

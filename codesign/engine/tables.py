@@ -94,14 +94,15 @@ def mirror_table(point: ProcessPoint, geometries: Sequence[Geometry]) -> MirrorT
     )  # fmt: skip
 
 
-def _model(point: ProcessPoint, polarity: str) -> tuple[int, str]:
+def sign_and_model(point: ProcessPoint, polarity: str) -> tuple[int, str]:
+    """What turns voltages of an N device into those of ``polarity``, and the PDK's model."""
     return (1, point.pdk.nmos) if polarity == "n" else (-1, point.pdk.pmos)
 
 
 def _mirrors(
     point: ProcessPoint, geometries: Sequence[Geometry], gate: Floats, drain: Floats, diode: Floats
 ) -> tuple[Floats, Floats]:
-    sign, model = _model(point, geometries[0].polarity)
+    sign, model = sign_and_model(point, geometries[0].polarity)
     body = "vg g 0 0\nvd dd 0 0\nvx x 0 0\n"
     for k, geometry in enumerate(geometries):
         size = f"0 0 {model} w={geometry.w_m:.9g} l={geometry.l_m:.9g}"
@@ -124,7 +125,7 @@ def _mirrors(
 def _sensitivities(
     point: ProcessPoint, geometry: Geometry, gate: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    sign, model = _model(point, geometry.polarity)
+    sign, model = sign_and_model(point, geometry.polarity)
     size = f"g 0 0 {model} w={geometry.w_m:.9g} l={geometry.l_m:.9g}"
     changes = ("", f"delvto={sign * SHIFT_V:g}", f"mulu0={MOBILITY:g}")
     body = f"vg g 0 0\nvd dd 0 {sign * REFERENCE_DRAIN_V:g}\n"
@@ -139,7 +140,7 @@ def _sensitivities(
 def switch_table(point: ProcessPoint, geometry: Geometry) -> SwitchTable:
     """Measure one switch geometry over its whole range."""
     supply = point.hardware.supply_v
-    sign, model = _model(point, geometry.polarity)
+    sign, model = sign_and_model(point, geometry.polarity)
     gate = np.arange(0.0, supply + 1e-9, 0.02)
     source = np.arange(0.0, supply - 0.39, 0.1)
     across = np.array([0.005, 0.02, 0.05, 0.1, 0.3, 0.8, 1.3])
@@ -162,7 +163,7 @@ def switch_table(point: ProcessPoint, geometry: Geometry) -> SwitchTable:
 
 def _span(source: str, values: Floats) -> str:
     step = (values[-1] - values[0]) / (len(values) - 1)
-    # Half a step further: rounding must not lose the last point, which is cut off again.
+    # A quarter of a step further: rounding must not lose the last point, which is cut off again.
     return f"{source} {values[0]:.9g} {values[-1] + 0.25 * step:.9g} {step:.9g}"
 
 

@@ -1,4 +1,4 @@
-"""The kernel's structures and one call of it."""
+"""The kernel's structures filled from a program and its models, and one call of it."""
 
 import ctypes
 from collections.abc import Sequence
@@ -21,14 +21,16 @@ from codesign.engine.tables import REFERENCE_DRAIN_V
 # Samples side by side: in a vector, and in the rows that neighbouring threads of a GPU share.
 LANES, SCALAR_COLUMNS = 16, 32
 
-# Convergence of the Newton updates (V), how far a cell's decision node may move in one step (V),
-# iterations, and how often a step may be halved.
+# Newton updates below this are the last; how far a cell's decision node may move in one step, and
+# in a step longer than LONG_US from where its pace would take it.
 TOLERANCE_V = 3e-4
 WATCH_LIMIT_V = 0.5
-IDLE_V = 5e-6
-SMALL_UNITS = 0.03
 LONG_US = 300.0
 SURPRISE_V = 0.05
+# What moves by less is left alone; a line counts for the part of SMALL_UNITS that it carries.
+IDLE_V = 5e-6
+SMALL_UNITS = 0.03
+# Newton iterations, and how often a step may be halved.
 ITERATIONS = 30
 DEPTH = 8
 

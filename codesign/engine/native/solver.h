@@ -91,6 +91,18 @@ struct Lanes {  // state of one group
   Noise* noise;        // null: none
 };
 
+// A polynomial of N coefficients and its derivative (Horner).
+template <int N>
+FN void horner(const float* c, V x, V& value, V& slope) {
+  value = set(c[N - 1]);
+  slope = set(0.f);
+#pragma GCC unroll 16
+  for (int i = N - 2; i >= 0; i--) {
+    slope = slope * x + value;
+    value = value * x + c[i];
+  }
+}
+
 // Gate voltage in the unit of the fits, kept inside; what is cut off continues with the slope.
 struct Window {
   V u, rest;
@@ -132,12 +144,8 @@ static __attribute__((noinline)) void gate_base(const Model& m, int g, V vg, Bas
   base[2] = d2;
   for (int k = 0; k < K - 1; k++) {
     const float* c = m.ratio + (g * (K - 1) + k) * RATIO;
-    V p = set(c[RATIO - 1]), p1 = set(0.f);
-#pragma GCC unroll 8
-    for (int i = RATIO - 2; i >= 0; i--) {
-      p1 = p1 * at.u + p;
-      p = p * at.u + c[i];
-    }
+    V p, p1;
+    horner<RATIO>(c, at.u, p, p1);
     base[3 + k] = p;
     base[2 + K + k] = p1 * w[1];
   }
@@ -149,12 +157,8 @@ FN V follow(const Model& m, int g, V vg, V gain, V* sum, I& beyond) {
   const float* w = m.window + 2 * g;
   const float* c = m.gate + GATE * g;
   Window at = window(w, vg);
-  V p = set(c[GATE - 1]), p1 = set(0.f);
-#pragma GCC unroll 16
-  for (int i = GATE - 2; i >= 0; i--) {
-    p1 = p1 * at.u + p;
-    p = p * at.u + c[i];
-  }
+  V p, p1;
+  horner<GATE>(c, at.u, p, p1);
   V a = gain * vexp(p + p1 * at.rest);
   beyond = at.above;
   sum[0] = a;
@@ -206,12 +210,8 @@ FN void diode(const Problem& s, const Model& m, int g, V v, V shift, V gain, V& 
   const float* w = m.window + 2 * g;
   Window at = window(w, v + shift);
   const float* c = m.diode + GATE * g;
-  V p = set(c[GATE - 1]), p1 = set(0.f);
-#pragma GCC unroll 16
-  for (int i = GATE - 2; i >= 0; i--) {
-    p1 = p1 * at.u + p;
-    p = p * at.u + c[i];
-  }
+  V p, p1;
+  horner<GATE>(c, at.u, p, p1);
   V a = gain * vexp(p + p1 * at.rest);
   // Below zero the drain's part goes on as a straight line.
   V z = vmin(v * s.inverse_thermal, set(1e6f));
@@ -244,12 +244,8 @@ FN void switched(const float* q, V vg, V vd, V vs, V shift, V gain, V& current, 
                  V& ds) {
   V u = clamp((vg + shift - q[3]) * q[4], 1.2f);
   const float* c = q + 6;
-  V p = set(c[PINCH - 1]), p1 = set(0.f);
-#pragma GCC unroll 8
-  for (int i = PINCH - 2; i >= 0; i--) {
-    p1 = p1 * u + p;
-    p = p * u + c[i];
-  }
+  V p, p1;
+  horner<PINCH>(c, u, p, p1);
   V fs, gs, fd, gd;
   terminal((p - vs) * q[1], fs, gs);
   terminal((p - vd) * q[1], fd, gd);
@@ -267,11 +263,8 @@ FN void switched(const float* q, V vg, V vd, V vs, V shift, V gain, V& current, 
 
 FN V charge(const float* c, V at, V& capacitance) {
   const V v = at - c[CHARGE_TERMS];
-  V p = set(c[CHARGE_TERMS - 1]), p1 = set(0.f);
-  for (int i = CHARGE_TERMS - 2; i >= 0; i--) {
-    p1 = p1 * v + p;
-    p = p * v + c[i];
-  }
+  V p, p1;
+  horner<CHARGE_TERMS>(c, v, p, p1);
   capacitance = p1 * v + p;
   return p * v;
 }

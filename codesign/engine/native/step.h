@@ -64,7 +64,8 @@ FN V history(const Lanes& l, const Method& t, int node) {
   return l.q_before[node] * t.last + l.q_older[node] * t.older;
 }
 
-static __attribute__((noinline)) I solve_node(const Problem& s, Lanes& l, const int* at, const Method& t, bool held) {
+static __attribute__((noinline)) I solve_node(const Problem& s, Lanes& l, const int* at,
+                                              const Method& t, bool held) {
   const int node = at[0], groups = at[3], diodes = at[4], couplings = at[5];
   V constant = -injected(s, l, at[1], at[2]);
   if (l.noise) {
