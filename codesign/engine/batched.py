@@ -147,7 +147,7 @@ class BatchedEngine:
         depend on the 15 others of its group of sixteen only within the solver's tolerance.
 
         ``noise`` (of ``noise_table``) with ``noise_seed`` (n,) injects device noise; it costs about
-        five times a run without, because nothing is ever idle.
+        five to six times a run without, because nothing is ever idle.
 
         ``device`` "cuda" runs on an NVIDIA GPU, without ``threads`` and ``waves``; raises
         EnvironmentMissing where there is none.

@@ -92,10 +92,10 @@ def decode(program: Program) -> Circuit:
                     [device, polarity, geometry, nodes[gate], nodes[drain], meter(slot), 0]
                 )
             at += 6 * gated
-            for k in range(at, at + 11 * switches, 11):
+            for k in range(at, at + 9 * switches, 9):
                 device, geometry, polarity = words[k : k + 3]
-                rows["switches"].append([device, polarity, geometry, *words[k + 5 : k + 11 : 2]])
-            at += 11 * switches
+                rows["switches"].append([device, polarity, geometry, *words[k + 3 : k + 9 : 2]])
+            at += 9 * switches
             for k in range(at, at + 4 * coupled, 4):
                 rows["couplings"].append([nodes[words[k]], words[k + 1], words[k + 3]])
             at += 4 * coupled

@@ -12,7 +12,7 @@ with
     group      local node, polarity, slot, fixed, n, then (device, base) n times
     diode      local node, polarity, slot, device, geometry
     gated      local gate, local drain, polarity, slot, device, geometry
-    switch     device, geometry, polarity, -1, -1, then node and local index
+    switch     device, geometry, polarity, then node and local index
                of gate, drain and source
     coupling   local node, gate node, (in blocks: local index of the gate,) index
     injection  local node, input, reference
@@ -38,7 +38,7 @@ GATE, NODE, BLOCK, READOUT = range(4)
 class Program:
     """All that describes the circuit to the kernel; devices in the order of ``instances``.
 
-    ``probes`` (n, 5): polarity, node, device, geometry, 0 of the diodes that are read.
+    ``probes`` (n, 4): polarity, node, device, geometry of the diodes that are read.
     """
 
     words: Ints

@@ -192,7 +192,7 @@ class _Builder:
         places = [v for node in terminals for v in (self.index[node], local.get(node, -1))]
         return [
             self.device[device.name], self.models.switch_index(geometry_of(device)),
-            int(device.polarity == "p"), -1, -1, *places,
+            int(device.polarity == "p"), *places,
         ]  # fmt: skip
 
     def _couplings(self, node: str, local: Mapping[str, int], inside: bool) -> list[list[int]]:
@@ -230,7 +230,7 @@ class _Builder:
     def _probe(self, device: Mosfet) -> list[int]:
         assert device.gate == device.drain
         polarity, geometry = self.models.mirror_index(geometry_of(device))
-        return [polarity, self.index[device.drain], self.device[device.name], geometry, 0]
+        return [polarity, self.index[device.drain], self.device[device.name], geometry]
 
     # --- constants ----------------------------------------------------------------------------
 

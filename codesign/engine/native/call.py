@@ -128,7 +128,7 @@ class Kernel:
         wave_groups = -(-min(waves, samples) // width)
         wave_columns = len(program.nodes) + columns + len(program.supplies)
         wave = _aligned((wave_groups, steps, wave_columns, width)) if wave_groups else None
-        count = np.zeros(3, np.int64)
+        count = np.zeros(2, np.int64)
         seeds = model = None
         if noise is not None and noise_seed is not None:
             model = self._noise(noise)

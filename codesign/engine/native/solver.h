@@ -35,7 +35,7 @@ struct Problem {
   const float* coupling;   // femtofarads, by index
   const float* reference;  // nanoamperes drawn, by index
   const int* program;      // operations
-  const int* probes;       // (probes, 5): polarity, node, device, geometry, unused
+  const int* probes;       // (probes, 4): polarity, node, device, geometry
   const float* start_v;    // (nodes)
   const int* held;         // nodes kept at their start while the bias point is found
   const int* watched;      // nodes whose voltage may not jump

@@ -40,17 +40,17 @@ static __attribute__((noinline)) const int* sum_group(const Problem& s, Lanes& l
 }
 
 struct Group {
-  int local, polarity, supply;
+  int local, polarity, slot;
   V c[DRAIN];
 };
 constexpr int MAX_GROUPS = 12, MAX_DIODES = 8, MAX_GATED = 8, MAX_SWITCHES = 12;
 
 // OP_NODE: node, injected input (-1) , reference (-1), groups, diodes, couplings, then
-//   groups as above, diodes (local, polarity, supply, device, geometry), couplings (local, gate
+//   groups as above, diodes (local, polarity, slot, device, geometry), couplings (local, gate
 //   node, index).
-// OP_BLOCK: n, nodes[n], and the same with gated (gate local, drain local, polarity, supply,
-//   device, geometry) and switches (device, geometry, polarity, drain supply, source supply, then
-//   gate, drain, source as node and local index, -1 for outside).
+// OP_BLOCK: n, nodes[n], and the same with gated (gate local, drain local, polarity, slot,
+//   device, geometry) and switches (device, geometry, polarity, then gate, drain, source as
+//   node and local index, -1 for outside).
 FN V injected(const Problem& s, const Lanes& l, int input, int reference) {
   V sum = set(0.f);
   if (input >= 0) sum += l.injected[input];
@@ -76,7 +76,7 @@ static __attribute__((noinline)) I solve_node(const Problem& s, Lanes& l, const 
   Group g[3];
   for (int i = 0; i < groups; i++) {
     g[i].polarity = at[1];
-    g[i].supply = at[2];
+    g[i].slot = at[2];
     at = sum_group(s, l, at, node, g[i].c);
   }
   const int* diode_at = at;
@@ -125,7 +125,7 @@ static __attribute__((noinline)) I solve_node(const Problem& s, Lanes& l, const 
   }
   l.weight[node] = vmin(vabs(carried) * (1.f / s.small_na) + 1e-4f, set(1.f));
   for (int i = 0; i < groups; i++)
-    if (g[i].supply >= 0) l.slot[g[i].supply] = currents[i];
+    if (g[i].slot >= 0) l.slot[g[i].slot] = currents[i];
   for (int i = 0; i < diodes; i++) {
     const int* d = diode_at + 5 * i;
     if (d[2] >= 0) l.slot[d[2]] = diode_current[i];
@@ -189,13 +189,13 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
   for (int i = 0; i < groups; i++) {
     g[i].local = at[0];
     g[i].polarity = at[1];
-    g[i].supply = at[2];
+    g[i].slot = at[2];
     at = sum_group(s, l, at, nodes[g[i].local], g[i].c);
   }
   const int* diode_at = at;
   const int* gated_at = diode_at + 5 * diodes;
   const int* switch_at = gated_at + 6 * gated;
-  const int* coupling_at = switch_at + 11 * switches;
+  const int* coupling_at = switch_at + 9 * switches;
   const int* injection_at = coupling_at + 4 * couplings;
   V group_current[MAX_GROUPS], diode_current[MAX_DIODES], gated_current[MAX_GATED];
   I beyond[MAX_GATED];
@@ -248,10 +248,10 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
       y.j[kd][kg] -= dg;
     }
     for (int i = 0; i < switches; i++) {
-      const int* d = switch_at + 11 * i;
-      const int p = d[2], kg = d[6], kd = d[8], ks = d[10];
-      V vg = kg >= 0 ? y.x[kg] : l.v[d[5]], vd = kd >= 0 ? y.x[kd] : l.v[d[7]],
-        vs = ks >= 0 ? y.x[ks] : l.v[d[9]], current, dg, dd, ds;
+      const int* d = switch_at + 9 * i;
+      const int p = d[2], kg = d[4], kd = d[6], ks = d[8];
+      V vg = kg >= 0 ? y.x[kg] : l.v[d[3]], vd = kd >= 0 ? y.x[kd] : l.v[d[5]],
+        vs = ks >= 0 ? y.x[ks] : l.v[d[7]], current, dg, dd, ds;
       switched(s.switches + d[1] * (6 + PINCH), sense(s, p, vg), sense(s, p, vd), sense(s, p, vs),
                l.shift[d[0]], l.gain[d[0]], current, dg, dd, ds);
       V out = p ? current : -current;  // into the drain node
@@ -309,7 +309,7 @@ static __attribute__((noinline)) I solve_block(const Problem& s, Lanes& l, const
     l.weight[nodes[diode_at[5 * i]]] =
         vmin(vabs(diode_current[i]) * (1.f / s.small_na) + 1e-4f, set(1.f));
   for (int i = 0; i < groups; i++)
-    if (g[i].supply >= 0) l.slot[g[i].supply] = group_current[i];
+    if (g[i].slot >= 0) l.slot[g[i].slot] = group_current[i];
   for (int i = 0; i < diodes; i++)
     if (diode_at[5 * i + 2] >= 0) l.slot[diode_at[5 * i + 2]] = diode_current[i];
   if (!held || l.settled)
@@ -343,12 +343,12 @@ static __attribute__((noinline)) void read_out(const Problem& s, Lanes& l, const
     clear_noise(*l.noise, node);
   }
   for (int i = 0; i < groups; i++) {
-    const int p = at[1], supply = at[2];
+    const int p = at[1], slot = at[2];
     V c[DRAIN], current, slope;
     at = sum_group(s, l, at, node, c);
     output(s.model[p], c, set(p ? s.vdd - s.readout_v : s.readout_v), current, slope);
     total += p ? current : -current;
-    if (supply >= 0) l.slot[supply] = current;
+    if (slot >= 0) l.slot[slot] = current;
   }
   l.readout[index] = total;
 }

@@ -19,7 +19,7 @@ struct Run {  // arrays of the caller
   double* energy;               // (groups, supplies, WIDTH): nanoampere microseconds
   int* flags;                   // (groups, WIDTH)
   float* wave;                  // (waves, all steps, nodes + probes + readouts + supplies, WIDTH)
-  long long* count;             // (3): steps taken, steps halved, unused
+  long long* count;             // (2): steps taken, steps halved
   int probe_count;
   const int* noise_seed;        // (groups, WIDTH), or null
   const NoiseModel* noise;
@@ -257,7 +257,7 @@ FN void advance(const Problem& s, const Run& r, Worker& w, const Stretch& whole)
 
 FN void read(const Problem& s, const Run& r, const Lanes& l, Rows<V> into) {
   for (int i = 0; i < r.probe_count; i++) {
-    const int* p = s.probes + 5 * i;
+    const int* p = s.probes + 4 * i;
     V current, slope;
     diode(s, s.model[p[0]], p[3], sense(s, p[0], l.v[p[1]]), l.shift[p[2]], l.gain[p[2]],
           current, slope);
