@@ -161,7 +161,7 @@ def _split_table(data: RunData, sim: Simulation) -> Table:
             )
         )  # fmt: skip
     return Table(
-        f"Mean power by block, over {len(ok)} clips",
+        f"Mean power by block, over {len(ok)} samples",
         columns("Block | #Mean | #Share | #Predicted | #Lowest | #Highest"),
         tuple(rows),
     )

@@ -71,6 +71,11 @@ def _of_chips(sim: Simulation) -> bool:
     return is_number(sim.summary.get("chips"))
 
 
+def _samples(sim: Simulation) -> str:
+    """How many samples ended well, as what they are: clips on one chip, or (chip, clip) pairs."""
+    return f"{count(sim.summary.get('samples_ok'))} {'pairs' if _of_chips(sim) else 'clips'}"
+
+
 def _training_sentence(data: RunData) -> str:
     test = data.metrics.get("splits", {}).get("test", {})
     return (
@@ -104,7 +109,7 @@ def _decisions(sim: Simulation) -> Card:
     return Card(
         label="Decisions equal to the twin's",
         value=count(s.get("decisions_agreeing")),
-        unit=f"of {count(s.get('samples_ok'))} {'pairs' if _of_chips(sim) else 'clips'}",
+        unit=f"of {_samples(sim)}",
         detail=f"{percent(s.get('vote_agreement'))}, 95 % interval {low} to {high}; {tied}",
         target=target,
         status=_judge(ok if s.get("samples_ok") else None),
@@ -129,7 +134,7 @@ def _states(sim: Simulation) -> Card:
     value = sim.summary.get("state_agreement")
     target = _target(sim, "state_agreement", STATE_TARGET)
     whole = sim.summary.get("samples_with_all_states_agreeing")
-    clips = f"; every state right on {count(whole)} of {count(sim.summary.get('samples_ok'))} clips"
+    clips = f"; every state right on {count(whole)} of {_samples(sim)}"
     return Card(
         label="States equal to the twin's",
         value=percent(value, 2).removesuffix("\u00a0%"),
@@ -168,7 +173,7 @@ def _accuracy(sim: Simulation) -> Card:
         value=signed(points),
         unit="points" if is_number(points) else "",
         detail=f"{percent(s.get('chip_accuracy'))} against {percent(s.get('twin_accuracy'))} "
-        f"on the same {count(s.get('samples_ok'))} clips",
+        f"on the same {_samples(sim)}",
         target=f"within {target:g} points",
         status=_judge(ok),
     )
@@ -187,7 +192,7 @@ def _power(sim: Simulation) -> Card:
         value=value,
         unit=unit,
         detail=f"{quantity(s.get('energy_per_clip_j'), 'J')} per clip, mean over "
-        f"{count(s.get('samples_ok'))} clips; core only, without bias generator or front end",
+        f"{_samples(sim)}; core only, without bias generator or front end",
         target="reported, no target",
         status="info",
         split=power_split(parts),
