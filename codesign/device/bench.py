@@ -1,4 +1,4 @@
-"""What every characterisation shares: the process point, its decks, and a small cache.
+"""What every characterisation shares: the process point and its decks.
 
 A ``ProcessPoint`` is all that a device constant depends on: the model files, the sizes, the
 supply, the temperature, the corner and the simulator. Its key names the cached result.
@@ -6,15 +6,11 @@ supply, the temperature, the corner and the simulator. Its key names the cached 
 
 import hashlib
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from codesign.circuit.library import LIBRARY_FILES, library_text, with_models
 from codesign.errors import EnvironmentMissing
-from codesign.files import write_json
 from codesign.flows import HardwareSection
 from codesign.pdk import Pdk
 from codesign.spice.ngspice import run_text
@@ -80,25 +76,3 @@ class ProcessPoint:
             "hardware": self.hardware.model_dump(exclude={"cell", "frame_s", "edge_s"}),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def cache_dir() -> Path:
-    """Folder of cached characterisations (``$CODESIGN_CACHE`` or the user's cache folder)."""
-    named = os.environ.get("CODESIGN_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "codesign"
-
-
-def cached(kind: str, key: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The cached result of ``measure`` for ``key``; a damaged cache file is measured again."""
-    path = cache_dir() / kind / f"{key}.json"
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(stored, dict):
-            return stored
-    except (OSError, ValueError):
-        pass  # absent or damaged: measuring again is always right
-    result = measure()
-    write_json(path, result)
-    return result

@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from codesign.device.bench import ProcessPoint, cached
+from codesign.device.bench import ProcessPoint
+from codesign.device.cache import cached
 from codesign.device.cell import CellBias, CellMap, Loop, fit_cell_map, program_cells
 from codesign.device.mirrors import MirrorCalibration, RatioTable, Trim, measure_mirrors
 
 Values = tuple[float, float, float]
+Programmed = tuple[list[CellBias], list[Values]]
 # Cells measured side by side: the deck's run time grows faster than their number.
 _CHUNK = 16
 
@@ -42,19 +44,16 @@ class Calibration:
             key = hashlib.sha256(
                 json.dumps([self.point.key(), self.point.hardware.cell, chunk]).encode()
             ).hexdigest()
-            stored = cached("cells", key, partial(self._program, chunk))
-            biases += [CellBias(**bias) for bias in stored["biases"]]
-            measured += [(v[0], v[1], v[2]) for v in stored["measured"]]
+            found, values = cached("cells", key, partial(self._program, chunk), _pack, _unpack)
+            biases += found
+            measured += values
             progress(len(biases))
         return biases, measured
 
-    def _program(self, targets: list[Values]) -> dict[str, Any]:
+    def _program(self, targets: list[Values]) -> Programmed:
         biases, loops = program_cells(self.point, self.mirrors, self.cell_map, targets, rounds=1)
         unit = self.point.hardware.unit_current_a
-        return {
-            "biases": [asdict(bias) for bias in biases],
-            "measured": [_values(loop, unit) for loop in loops],
-        }
+        return biases, [_values(loop, unit) for loop in loops]
 
 
 def calibrate(point: ProcessPoint) -> Calibration:
@@ -63,12 +62,15 @@ def calibrate(point: ProcessPoint) -> Calibration:
     Raises EnvironmentMissing when ngspice or the models cannot do it.
     """
     key = point.key()
-    stored = cached("mirrors", key, lambda: asdict(measure_mirrors(point)))
-    mirrors = _mirrors(stored)
-    stored = cached(
-        f"cell_map_{point.hardware.cell}", key, lambda: asdict(fit_cell_map(point, mirrors))
+    mirrors = cached("mirrors", key, lambda: measure_mirrors(point), asdict, _mirrors)
+    cell_map = cached(
+        f"cell_map_{point.hardware.cell}",
+        key,
+        lambda: fit_cell_map(point, mirrors),
+        asdict,
+        lambda stored: CellMap(**stored),
     )
-    return Calibration(point, mirrors, CellMap(**stored))
+    return Calibration(point, mirrors, cell_map)
 
 
 def _values(loop: Loop, unit: float) -> Values:
@@ -76,6 +78,18 @@ def _values(loop: Loop, unit: float) -> Values:
         loop.beta_hi_a / unit,
         (loop.beta_hi_a - loop.beta_lo_a) / unit,
         loop.alpha_a / unit,
+    )
+
+
+def _pack(programmed: Programmed) -> dict[str, Any]:
+    biases, measured = programmed
+    return {"biases": [asdict(bias) for bias in biases], "measured": measured}
+
+
+def _unpack(stored: dict[str, Any]) -> Programmed:
+    return (
+        [CellBias(**bias) for bias in stored["biases"]],
+        [(v[0], v[1], v[2]) for v in stored["measured"]],
     )
 
 

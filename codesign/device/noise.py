@@ -21,13 +21,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from codesign.device.bench import ProcessPoint, cached
+from codesign.device.bench import ProcessPoint
+from codesign.device.cache import cached
 from codesign.errors import EnvironmentMissing
 from codesign.spice.rawfile import Plot
 
@@ -103,11 +103,16 @@ def measure_noise(point: ProcessPoint, geometries: Sequence[Geometry]) -> tuple[
     chosen = tuple(geometries)
     facts = [_SCHEMA, point.key(), CURRENTS_A, _BAND, [astuple(geometry) for geometry in chosen]]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    stored = cached("noise", key, partial(_measure, point, chosen))
-    return tuple(NoiseDensity(**density) for density in stored["densities"])
+    return cached(
+        "noise",
+        key,
+        partial(_measure, point, chosen),
+        lambda densities: {"densities": [asdict(density) for density in densities]},
+        lambda stored: tuple(NoiseDensity(**density) for density in stored["densities"]),
+    )
 
 
-def _measure(point: ProcessPoint, geometries: tuple[Geometry, ...]) -> dict[str, Any]:
+def _measure(point: ProcessPoint, geometries: tuple[Geometry, ...]) -> tuple[NoiseDensity, ...]:
     gates = _gate_drives(point, geometries)
     count = len(CURRENTS_A)
     body = _rails(point)
@@ -124,11 +129,10 @@ def _measure(point: ProcessPoint, geometries: tuple[Geometry, ...]) -> dict[str,
         "setplot noise1\nwrite out.raw\n.endc\n"
     )
     plot = point.run_dc("device noise", body)[0]
-    densities = [
+    return tuple(
         _fit(plot, geometry, range(k * count, (k + 1) * count))
         for k, geometry in enumerate(geometries)
-    ]
-    return {"densities": [asdict(density) for density in densities]}
+    )
 
 
 def _gate_drives(

@@ -1,21 +1,17 @@
-"""Device models of exactly the geometries of a design, measured in ngspice and cached.
-
-The cache is addressed by everything the models depend on and carries a checksum: a file that was
-cut short or altered is measured again.
-"""
+"""Device models of exactly the geometries of a design, measured in ngspice and remembered."""
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import numpy as np
 
-from codesign.device.bench import ProcessPoint, cache_dir
+from codesign.device.bench import ProcessPoint
+from codesign.device.cache import cached, digest
 from codesign.engine.capacitance import Capacitance, measure_capacitances
 from codesign.engine.fits import (
     FitError,
@@ -26,7 +22,6 @@ from codesign.engine.fits import (
 )
 from codesign.engine.graph import Graph, Unsupported, is_mirror
 from codesign.engine.tables import Geometry, geometry_of, mirror_table, switch_table
-from codesign.files import write_json
 
 SCHEMA = 6
 
@@ -79,7 +74,7 @@ class Models:
 
     def digest(self) -> str:
         """Hash of the models; the time they took is no part of them."""
-        return _digest(_content(self))
+        return digest(_content(self))
 
     @property
     def errors(self) -> list[FitError]:
@@ -109,14 +104,12 @@ def characterise(
         else:
             switches.add(geometry)
     wanted = (tuple(sorted(mirrors[0])), tuple(sorted(mirrors[1])), tuple(sorted(switches)))
-    path = cache_dir() / "engine" / f"{_key(point, wanted)}.json"
-    stored = _read(path)
-    if stored is not None:
-        return stored
-    progress("measuring devices for the batched engine")
-    models = _measure(point, *wanted)
-    _write(path, models)
-    return models
+
+    def measure() -> Models:
+        progress("measuring devices for the batched engine")
+        return _measure(point, *wanted)
+
+    return cached("engine", _key(point, wanted), measure, _content, _models)
 
 
 def _measure(
@@ -174,7 +167,7 @@ def _key(point: ProcessPoint, wanted: Sequence[Sequence[Geometry]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# --- the cache ---------------------------------------------------------------------------------
+# --- models as data for the cache --------------------------------------------------------------
 
 
 def _plain(value: Any) -> Any:
@@ -187,27 +180,6 @@ def _content(models: Models) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(json.dumps(asdict(models), default=_plain))
     del content["measured_s"]
     return content
-
-
-def _write(path: Path, models: Models) -> None:
-    content = _content(models)
-    write_json(path, {"sha256": _digest(content), "models": content})
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _read(path: Path) -> Models | None:
-    """Stored models, or None when there are none or the file is not what was written."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        content = stored["models"]
-        if _digest(content) != stored["sha256"]:
-            return None
-        return _models(content)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _models(content: dict[str, Any]) -> Models:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from markupsafe import Markup
 
 from codesign.files import write_text
 from codesign.report.load import RunData, load_run
+from codesign.report.page import Section
 from codesign.report.sections.agreement import agreement_section
 from codesign.report.sections.cell import cell_section
 from codesign.report.sections.confusion import confusion_section
@@ -21,7 +23,7 @@ from codesign.report.sections.power import power_section
 from codesign.report.sections.provenance import provenance_section
 from codesign.report.sections.samples import samples_section
 from codesign.report.sections.training import training_section
-from codesign.report.sections.verdict import verdict
+from codesign.report.sections.verdict import Verdict, verdict
 from codesign.report.sections.waves import waves_section
 from codesign.report.style import number, palette_css, quantity
 from codesign.runs import Run
@@ -61,19 +63,30 @@ def build_report(run: Run, plan: str = "nominal") -> Path:
 
 
 def render_page(data: RunData) -> str:
-    """The page as one self-contained HTML document."""
+    """The page of a run as one self-contained HTML document."""
     order = _SECTIONS if data.simulation is not None else _SOFTWARE_FIRST
     sections = [section for make in order if (section := make(data)) is not None]
+    return render_document(data.flow.name, _facts(data), verdict(data), sections, data.notices)
+
+
+def render_document(
+    name: str,
+    facts: Sequence[str],
+    head: Verdict,
+    sections: Sequence[Section],
+    notices: Sequence[str] = (),
+) -> str:
+    """A page of the house: title and facts, the verdict row, then sections."""
     scripts = [_asset("theme.js"), _asset("report.js")]
     if any(section.waves for section in sections):
         parts = "\n".join(_asset(f"waves_{part}.js") for part in ("data", "draw", "controls"))
         scripts.append(f'"use strict";\n(() => {{\n{parts}}})();\n')
     template = _environment().get_template("index.html.j2")
     return template.render(
-        name=data.flow.name,
-        facts=_facts(data),
-        verdict=verdict(data),
-        notices=data.notices,
+        name=name,
+        facts=facts,
+        verdict=head,
+        notices=notices,
         sections=sections,
         # Trusted: files of this package, and colours from codesign.report.style.
         style=Markup(palette_css() + _asset("report.css")),  # noqa: S704

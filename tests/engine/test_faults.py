@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from codesign.circuit.elements import Group, Library, Mosfet
+from codesign.device.cache import digest
 from codesign.engine import Unsupported, batched, characterise
 from codesign.engine.batched import BatchedEngine
 from codesign.engine.native import call, library
@@ -102,14 +103,14 @@ def _cut(text: str) -> str:
 
 def _altered(text: str) -> str:
     stored = json.loads(text)
-    stored["models"]["mirrors"][1]["gate"][0][2] *= 1.001
+    stored["content"]["mirrors"][1]["gate"][0][2] *= 1.001
     return json.dumps(stored)
 
 
 def _another_version(text: str) -> str:
     stored = json.loads(text)
-    del stored["models"]["mirrors"][0]["kd_per_v"]
-    stored["sha256"] = characterise._digest(stored["models"])
+    del stored["content"]["mirrors"][0]["kd_per_v"]
+    stored["sha256"] = digest(stored["content"])
     return json.dumps(stored)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.device.bench import cache_dir
+from codesign.device.cache import cache_dir
 from codesign.engine.grid import FrameGrid
 from codesign.engine.native.call import SCALAR_COLUMNS, Kernel, Output
 from codesign.engine.native.library import SOURCES, source_digest

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from codesign.device.bench import cache_dir
+from codesign.device.cache import cache_dir
 from codesign.errors import EnvironmentMissing
 
 SOURCES = ("vector.h", "solver.h", "noise.h", "step.h", "sweep.h", "worker.h", "kernel.cpp")
