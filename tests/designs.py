@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.device.cell import CellBias
+from codesign.device.cell_loops import CellBias
 from codesign.device.mirrors import MirrorCalibration, RatioTable, Trim
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Design, Shape

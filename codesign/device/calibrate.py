@@ -13,13 +13,16 @@ from typing import Any
 
 from codesign.device.bench import ProcessPoint
 from codesign.device.cache import cached
-from codesign.device.cell import CellBias, CellMap, Loop, fit_cell_map, program_cells
+from codesign.device.cell import CellMap, fit_cell_map, program_cells
+from codesign.device.cell_loops import CellBias, Loop
 from codesign.device.mirrors import MirrorCalibration, RatioTable, Trim, measure_mirrors
 
 Values = tuple[float, float, float]
 Programmed = tuple[list[CellBias], list[Values]]
 # Cells measured side by side: the deck's run time grows faster than their number.
 _CHUNK = 16
+# Of programmed cells; 2: measured with their bias mirrors.
+_SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Calibration:
     ) -> tuple[list[CellBias], list[Values]]:
         """Bias currents for (beta_hi, width, alpha) targets, and the values measured with them.
 
+        Both are those of the bias mirrors as drawn: sizing a current again gives the same mirror.
+
         ``progress`` is told the number of cells done after each group.
         """
         biases: list[CellBias] = []
@@ -42,7 +47,7 @@ class Calibration:
         for start in range(0, len(targets), _CHUNK):
             chunk = list(targets[start : start + _CHUNK])
             key = hashlib.sha256(
-                json.dumps([self.point.key(), self.point.hardware.cell, chunk]).encode()
+                json.dumps([_SCHEMA, self.point.key(), self.point.hardware.cell, chunk]).encode()
             ).hexdigest()
             found, values = cached("cells", key, partial(self._program, chunk), _pack, _unpack)
             biases += found
@@ -51,7 +56,7 @@ class Calibration:
         return biases, measured
 
     def _program(self, targets: list[Values]) -> Programmed:
-        biases, loops = program_cells(self.point, self.mirrors, self.cell_map, targets, rounds=1)
+        biases, loops = program_cells(self.point, self.mirrors, self.cell_map, targets)
         unit = self.point.hardware.unit_current_a
         return biases, [_values(loop, unit) for loop in loops]
 

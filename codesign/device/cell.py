@@ -1,16 +1,6 @@
 """The memory cell: what its thresholds and gain are for given bias currents, and the inverse.
 
-The cell is measured as the network uses it: the candidate arrives as the current of a summing
-node and goes through its turn to a P line; the state leaves through a unit mirror into a summing
-node; a strobed cell has its strobe held high.
-
-The whole S-shaped characteristic is traced in one DC sweep: a stiff feedback makes the decision
-node v0 follow the sweep and supplies whatever candidate current that takes. The curve is single
-valued in v0, its unstable branch included, so the solver never jumps; its folds are the
-thresholds. (Sweeping the candidate instead, up and down, makes Newton leave the branch early:
-the result moved by 0.8 % with the other cells in the deck.)
-
-The map is close to linear; with currents in unit currents,
+``cell_loops`` measures cells. The map is close to linear; with currents in unit currents,
 
     beta_hi = I_thresh (t0 + t1 ln I_thresh)
     width   = w0 I_width + w1 I_thresh
@@ -21,49 +11,19 @@ and ``program_cells`` closes the loop: it measures the cells as programmed and c
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign.device.bench import ProcessPoint
+from codesign.device.cell_loops import CellBias, Loop, measure_loops
 from codesign.device.mirrors import MirrorCalibration
-from codesign.errors import EnvironmentMissing
-from codesign.spice.rawfile import Plot
 
-V0_STEP_V = 0.01
-# Feedback: the candidate is I_thresh for this much difference between the sweep and v0.
-SERVO_V = 0.02
 _CASES = (
     (0.2, 0.10, 0.1), (0.4, 0.20, 0.3), (0.7, 0.20, 0.6), (1.0, 0.50, 1.0), (1.0, 0.85, 0.2),
     (1.5, 0.30, 1.5), (2.0, 1.60, 2.0), (2.0, 0.40, 3.0), (3.0, 1.50, 4.0), (4.5, 3.00, 5.0),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class CellBias:
-    """The currents that program a cell, in unit currents (of the unit current)."""
-
-    threshold: float
-    width: float
-    gain: float
-
-    @property
-    def hold(self) -> float:
-        """Middle of the hysteresis window: what a strobed cell sees between its strobes."""
-        return self.threshold - self.width / 2
-
-
-@dataclass(frozen=True)
-class Loop:
-    """The S-shaped characteristic of a cell along v0, and what it shows; currents in ampere."""
-
-    v0_v: NDArray[np.float64]
-    candidate_a: NDArray[np.float64]
-    state_a: NDArray[np.float64]
-    beta_hi_a: float
-    beta_lo_a: float
-    alpha_a: float
 
 
 @dataclass(frozen=True)
@@ -100,75 +60,6 @@ def _invert_log(value: float, c0: float, c1: float) -> float:
     for _ in range(20):
         x = value / (c0 + c1 * math.log(x))
     return x
-
-
-def measure_loops(
-    point: ProcessPoint, mirrors: MirrorCalibration, biases: Sequence[CellBias]
-) -> list[Loop]:
-    """Characteristics of cells with these bias currents, measured side by side in ngspice.
-
-    Raises EnvironmentMissing when the simulator fails or a cell is not bistable.
-    """
-    hw = point.hardware
-    body = f"vsweep sweep 0 0\nvstb stb 0 {hw.supply_v:g}\nvstbn stbn 0 0\nvrst rst 0 0\n"
-    body += "".join(_cell_bench(point, mirrors, k, bias) for k, bias in enumerate(biases))
-    end = hw.supply_v - 2 * SERVO_V
-    body += f".control\ndc vsweep 0 {end:.6g} {V0_STEP_V}\nwrite out.raw\n.endc\n"
-    (plot,) = point.run_dc("cell hysteresis", body)
-    return [_loop(plot, k, bias) for k, bias in enumerate(biases)]
-
-
-def _cell_bench(point: ProcessPoint, mirrors: MirrorCalibration, k: int, bias: CellBias) -> str:
-    hw = point.hardware
-    iu = hw.unit_current_a
-    nmos, pmos = point.pdk.nmos, point.pdk.pmos
-    unit = f"w={hw.unit_w_m:.6g} l={hw.unit_l_m:.6g} m={hw.weight_grid}"
-    mirror = f"w={hw.cell_w_m:.6g} l={hw.cell_l_m:.6g}"
-    turn = f"wu={hw.unit_w_m:.6g} lu={hw.unit_l_m:.6g} mu={hw.weight_grid}"
-    text = (
-        f"gc{k} vdd s{k} sweep xc{k}.v0 {bias.threshold * iu / SERVO_V:.9g}\n"
-        f"mrelu{k} s{k} s{k} 0 0 {nmos} {unit}\n"
-        f"xturn{k} s{k} c{k} vdd 0 turn_n_to_p {turn} lt={mirrors.n_to_p.l_m:.6g}\n"
-        f"it{k} vdd thr{k} {bias.threshold * iu:.9g}\nmt{k} thr{k} thr{k} 0 0 {nmos} {mirror}\n"
-        f"iw{k} vdd wid{k} {bias.width * iu:.9g}\nmw{k} wid{k} wid{k} 0 0 {nmos} {mirror}\n"
-        f"ig{k} vdd gain{k} {bias.gain * iu:.9g}\nmg{k} gain{k} gain{k} 0 0 {nmos} {mirror}\n"
-    )
-    if hw.cell == "strobed":
-        text += (
-            f"ih{k} hold{k} 0 {bias.hold * iu:.9g}\n"
-            f"mh{k} hold{k} hold{k} vdd vdd {pmos} {mirror}\n"
-            f"xc{k} c{k} h{k} thr{k} wid{k} gain{k} hold{k} stb stbn rst vdd 0 "
-            f"bmru_strobed {point.sizes()}\n"
-        )
-    else:
-        text += f"xc{k} c{k} h{k} thr{k} wid{k} gain{k} rst vdd 0 bmru_async {point.sizes()}\n"
-    return text + (
-        f"mr{k} o{k} h{k} vdd vdd {pmos} w={hw.unit_w_m:.6g} "
-        f"l={mirrors.p_to_sum.l_m:.6g} m={hw.weight_grid}\nmo{k} o{k} o{k} 0 0 {nmos} {unit}\n"
-        f".save v(xc{k}.v0)\n.save @mrelu{k}[id]\n.save @mo{k}[id]\n"
-    )
-
-
-def _loop(plot: Plot, k: int, bias: CellBias) -> Loop:
-    v0, candidate, state = plot[f"v(xc{k}.v0)"], plot[f"@mrelu{k}[id]"], plot[f"@mo{k}[id]"]
-    slope = np.sign(np.diff(candidate))
-    folds = np.flatnonzero(slope[1:] != slope[:-1]) + 1
-    # Two folds, a maximum then a minimum: anything else is not a hysteresis.
-    if len(folds) != 2 or slope[0] < 0:
-        raise EnvironmentMissing(
-            f"A cell with I_thresh = {bias.threshold:.3g}, I_width = {bias.width:.3g} and I_gain = "
-            f"{bias.gain:.3g} unit currents is not bistable at this process point; change "
-            "hardware.unit_current_a, supply_v or the device sizes."
-        )
-    beta_hi, beta_lo = (_vertex(candidate, int(fold)) for fold in folds)
-    return Loop(v0, candidate, state, beta_hi, beta_lo, float(state[-1]))
-
-
-def _vertex(y: NDArray[np.float64], k: int) -> float:
-    """Value at the vertex of the parabola through three equally spaced points around ``k``."""
-    left, middle, right = (float(value) for value in y[k - 1 : k + 2])
-    curvature = left - 2 * middle + right
-    return middle if curvature == 0 else middle - (right - left) ** 2 / (8 * curvature)
 
 
 def fit_cell_map(point: ProcessPoint, mirrors: MirrorCalibration) -> CellMap:
@@ -219,28 +110,48 @@ def program_cells(
 ) -> tuple[list[CellBias], list[Loop]]:
     """Bias currents for (beta_hi, width, alpha) targets in units, and the loops they give.
 
-    The first guess is the map; each round measures the programmed cells and corrects every bias
-    by what is missing. The loops returned are those of the last correction, so that their
-    distance from the targets is a measurement, not a hope.
+    The first guess is the map; each round measures the cells with the bias mirrors they will be
+    drawn with and corrects every bias by what is missing. What is left after that is the layout
+    grid of the mirrors' lengths. A lower threshold or a width that is small beside beta_hi feels
+    it most, so the last round shares beta_hi's error between the two. The loops returned are
+    those of the last correction: their distance from the targets is a measurement, not a hope.
     """
-    biases = [cell_map.program(*target) for target in targets]
-    loops = measure_loops(point, mirrors, biases)
-    for _ in range(rounds):
-        biases = [
-            _corrected(bias, loop, target, point.hardware.unit_current_a)
+    biases = [drawn_bias(mirrors, cell_map.program(*target)) for target in targets]
+    loops = measure_loops(point, mirrors, biases, built=True)
+    for left in reversed(range(rounds)):
+        corrected = [
+            _corrected(bias, loop, target, point.hardware.unit_current_a, last=left == 0)
             for bias, loop, target in zip(biases, loops, targets, strict=True)
         ]
-        loops = measure_loops(point, mirrors, biases)
+        drawn = [drawn_bias(mirrors, bias) for bias in corrected]
+        if drawn == biases:
+            break
+        biases, loops = drawn, measure_loops(point, mirrors, drawn, built=True)
     return biases, loops
 
 
+def drawn_bias(mirrors: MirrorCalibration, bias: CellBias) -> CellBias:
+    """The currents (units) of the mirrors these bias currents are drawn with, on the layout grid.
+
+    Drawing the result again gives the same mirrors.
+    """
+    currents = (bias.threshold, bias.width, bias.gain)
+    return CellBias(*(mirrors.bias_p.size(current)[2] for current in currents))
+
+
 def _corrected(
-    bias: CellBias, loop: Loop, target: tuple[float, float, float], iu: float
+    bias: CellBias, loop: Loop, target: tuple[float, float, float], iu: float, last: bool
 ) -> CellBias:
     beta_hi, width, alpha = target
-    measured_width = (loop.beta_hi_a - loop.beta_lo_a) / iu
+    measured_hi, measured_lo = loop.beta_hi_a / iu, loop.beta_lo_a / iu
+    missing = width - (measured_hi - measured_lo)
+    if last:
+        # The width whose relative error and that of beta_lo have the smallest sum of squares.
+        beta_lo = max(beta_hi - width, 1e-3 * beta_hi)
+        share = beta_lo**2 / (beta_lo**2 + width**2)
+        return replace(bias, width=bias.width + missing + (1 - share) * (measured_hi - beta_hi))
     return CellBias(
-        bias.threshold * beta_hi / (loop.beta_hi_a / iu),
-        bias.width + width - measured_width,
+        bias.threshold * beta_hi / measured_hi,
+        bias.width + missing,
         bias.gain * alpha / (loop.alpha_a / iu),
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.device.cell import CellBias
+from codesign.device.cell_loops import CellBias
 from codesign.device.mirrors import MirrorCalibration, Trim
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Design, HoldBias, Row, Shape, Unrepresentable
@@ -122,9 +122,8 @@ def _map_cells(
         for k, name in enumerate(names):
             current = (bias.threshold, bias.width, bias.gain)[k]
             m, l_m, ratio = mirrors.bias_p.size(current)
-            # The mirror misses the current it was asked for by the layout grid; the value moves
-            # with it in proportion.
-            expected = got[k] * ratio / current
+            # Measured with this very mirror, layout grid included.
+            expected = got[k]
             rows.append(
                 Row(
                     parameter=prefix + name,

@@ -7,7 +7,8 @@ import pytest
 
 from codesign.device.bench import ProcessPoint
 from codesign.device.calibrate import Calibration, calibrate
-from codesign.device.cell import CellBias, CellMap, measure_loops
+from codesign.device.cell import CellMap
+from codesign.device.cell_loops import CellBias, measure_loops
 from codesign.device.mirrors import RatioTable
 from codesign.errors import EnvironmentMissing
 from codesign.flows import HardwareSection
