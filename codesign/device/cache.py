@@ -38,7 +38,7 @@ def cached(
     KeyError, TypeError or ValueError for data of another form, which is then measured again.
     Raises what ``measure`` raises, and InputError when the cache folder cannot be written.
     """
-    path = cache_dir() / kind / f"{key}.json"
+    path = cache_dir() / "measured" / kind / f"{key}.json"
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         content = stored["content"]

@@ -72,7 +72,7 @@ def test_trims_take_the_mirror_error_out() -> None:
 def test_results_are_kept_and_a_damaged_cache_is_measured_again(own_cache: Path) -> None:
     point = _point()
     first = calibrate(point)
-    (stored,) = (own_cache / "mirrors").glob("*.json")
+    (stored,) = (own_cache / "measured" / "mirrors").glob("*.json")
     written = stored.stat().st_mtime_ns
     assert calibrate(point) == first
     assert stored.stat().st_mtime_ns == written

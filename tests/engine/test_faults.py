@@ -129,7 +129,7 @@ def test_a_damaged_cache_is_measured_again(
     assert bench.measured == 2
     assert again.measured_s == 0
     assert again.digest() == first.digest()
-    (path,) = (tmp_path / "engine").glob("*.json")
+    (path,) = (tmp_path / "measured" / "engine").glob("*.json")
     written = path.read_text(encoding="utf-8")
     path.write_text(damage(written), encoding="utf-8")
     repaired = bench.models()
@@ -148,7 +148,7 @@ def test_other_devices_are_another_cache_entry(
     bench.point.key = lambda: "another point"
     bench.models()
     assert bench.measured == 4
-    assert len(list((tmp_path / "engine").glob("*.json"))) == 2
+    assert len(list((tmp_path / "measured" / "engine").glob("*.json"))) == 2
 
 
 # --- compilers ---
