@@ -7,18 +7,33 @@ differ. It holds no model: those stay where the designer installed them.
 
 import difflib
 import math
+import os
+import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from codesign.errors import InputError
 from codesign.resources import resource_dir
 
+# What is written into netlists: nothing here can end a line, open a string or start a directive.
 _WORD = r"^[A-Za-z_][A-Za-z0-9_.]*$"
 Word = Annotated[str, Field(pattern=_WORD, max_length=80)]
+SectionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=80)]
+NAME = re.compile(r"[A-Za-z0-9_\-]{1,80}")
+TYPICAL = "typical"
+ADAPTERS = "CODESIGN_PDKS"
 _SEGMENT = r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]*"
 RelativePath = Annotated[str, Field(pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$")]
 
@@ -69,6 +84,20 @@ class MismatchLaw(_Table):
         return math.sqrt(2 * m * (w_m + self.delta_w_m) * (l_m + self.delta_l_m))
 
 
+class Lift(_Table):
+    """Models inside subcircuits: which subcircuits, and what their cards may depend on.
+
+    ``nmos``, ``pmos``: the subcircuits, which codesign calls only to check its copies against
+    them; ``size_unit_m``: metres of one unit of their w and l (1e-6 where ``.option scale`` makes
+    them micrometres); ``zero``: switches of the statistics, taken as 0.
+    """
+
+    nmos: Word
+    pmos: Word
+    size_unit_m: float = Field(default=1.0, gt=0, le=1)
+    zero: tuple[Word, ...] = ()
+
+
 class RootSearch(_Table):
     """Where an installation in the open_pdks (ciel, volare) layout keeps the models."""
 
@@ -85,30 +114,51 @@ class PackageSearch(_Table):
 
 
 class Search(_Table):
-    """The places a process may be found in."""
+    """The places a process may be found in.
+
+    ``shipped`` is relative to the adapter's folder; ``path`` is a library's own absolute path.
+    """
 
     root: RootSearch | None = None
     package: PackageSearch | None = None
+    path: Path | None = None
     shipped: RelativePath | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> "Search":
+        if not (self.root or self.package or self.path or self.shipped):
+            raise ValueError("names no place; give root, package, path or shipped")
+        if self.path is not None and not self.path.expanduser().is_absolute():
+            raise ValueError(f"path = '{self.path}' is not absolute; use shipped for a file beside")
+        return self
 
 
 class _AdapterFile(_Table):
-    title: str
+    title: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
     supply_max_v: float = Field(gt=0)
     nmos: tuple[Word, ...] = Field(min_length=1)
     pmos: tuple[Word, ...] = Field(min_length=1)
     parameters: dict[Word, float] = Field(default_factory=dict)
-    corners: dict[Word, Word] = Field(min_length=1)
+    corners: dict[Word, SectionName] = Field(min_length=1)
     limits: Limits
     mismatch: MismatchLaw
+    lift: Lift | None = None
     search: Search
+
+    @field_validator("corners")
+    @classmethod
+    def _typical(cls, corners: dict[str, str]) -> dict[str, str]:
+        if TYPICAL not in corners:
+            raise ValueError(f"has no '{TYPICAL}', the corner that is taken when none is named")
+        return corners
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """The validated content of ``pdk/<name>.toml``."""
+    """The validated content of ``pdk/<name>.toml``; ``folder`` is where that file lies."""
 
     name: str
+    folder: Path
     title: str
     supply_max_v: float
     nmos: tuple[str, ...]
@@ -117,25 +167,55 @@ class Adapter:
     corners: dict[str, str]
     limits: Limits
     mismatch: MismatchLaw
+    lift: Lift | None
     search: Search
 
 
-def adapter_names() -> list[str]:
-    """Names of the processes the product has an adapter for."""
-    return sorted(path.stem for path in resource_dir("pdk").glob("*.toml"))
+def adapter_files(environ: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Every adapter by name: those shipped, then those in the folders of ``CODESIGN_PDKS``.
+
+    Raises InputError for a folder that is not there, and for a name that is taken or cannot be
+    written in a flow.
+    """
+    files = {path.stem: path for path in sorted(resource_dir("pdk").glob("*.toml"))}
+    for text in filter(None, environ.get(ADAPTERS, "").split(os.pathsep)):
+        folder = Path(text).expanduser()
+        if not folder.is_dir():
+            raise InputError(
+                f"{ADAPTERS} names {folder}, which is not a folder; correct or unset it."
+            )
+        for path in sorted(folder.glob("*.toml")):
+            if not NAME.fullmatch(path.stem):
+                raise InputError(
+                    f"The PDK adapter {path} is called '{path.stem}'; use letters, digits, - and _."
+                )
+            if path.stem in files:
+                raise InputError(
+                    f"The PDK adapter {path} has the name of {files[path.stem]}; rename one."
+                )
+            files[path.stem] = path
+    return files
 
 
-def load_adapter(name: str) -> Adapter:
+def adapter_names(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Names of the processes there is an adapter for."""
+    return sorted(adapter_files(environ))
+
+
+def load_adapter(name: str, environ: Mapping[str, str] = os.environ) -> Adapter:
     """The adapter called ``name``.
 
     Raises InputError for a name without an adapter, or an adapter file that is not valid.
     """
-    known = adapter_names()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}."
-        raise InputError(f"There is no PDK adapter '{name}'; {hint}")
-    return read_adapter(resource_dir("pdk") / f"{name}.toml")
+    files = adapter_files(environ)
+    if name not in files:
+        near = difflib.get_close_matches(name, files, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(files))}."
+        raise InputError(
+            f"There is no PDK adapter '{name}'; {hint} An adapter of your own goes into a folder "
+            f"that {ADAPTERS} names."
+        )
+    return read_adapter(files[name])
 
 
 def read_adapter(path: Path) -> Adapter:
@@ -150,4 +230,6 @@ def read_adapter(path: Path) -> Adapter:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise InputError(f"The PDK adapter {path}, key {key}: {first['msg']}.") from error
-    return Adapter(name=path.stem, **{key: getattr(data, key) for key in type(data).model_fields})
+    return Adapter(
+        path.stem, path.parent, **{key: getattr(data, key) for key in type(data).model_fields}
+    )

