@@ -183,7 +183,7 @@ class HardwareSection(Section):
     switch_w_m: float = Field(default=5e-7, ge=2.2e-7, le=1e-5)
     switch_l_m: float = Field(default=5e-7, ge=2.8e-7, le=1e-5)
     v0_capacitance_f: float = Field(
-        default=5e-14, ge=0, le=1e-11, description="capacitor on the decision node of each cell"
+        default=2e-14, ge=0, le=1e-11, description="capacitor on the decision node of each cell"
     )
     readout_v: float = Field(
         default=0.6, ge=0.2, le=3.0, description="voltage at which the logit currents are taken"

@@ -1,20 +1,21 @@
 """When things happen inside a frame: reset, strobes one layer after another, the sample.
 
-Fractions of a frame. A window opens late, when the signals it looks at have settled (a cell sets on
-whatever it sees), and closes later still (a cell that clears needs time). Each layer waits for the
-one before it. Values are read at ``SAMPLE``, after the last window and before the next input.
+A frame is divided into ticks, those of the clock that steps the strobe generator, and every window
+begins and ends on one. The first window opens when the signals it looks at have settled (a cell
+sets on whatever it sees), the last one closes just before the sample, and each layer opens when
+the one before it closes. Values are read at ``SAMPLE``, after the last window and before the next
+input. The measurements behind the numbers are in docs/strobe.md.
 """
 
 from dataclasses import dataclass
 
 SAMPLE = 0.95
 RESET_END = 0.1
-_LAST_CLOSE = 0.94
-# The windows end evenly spaced over this part of the frame: what is left at its beginning is for
-# the input and the layers before the first cell to settle.
-_SPREAD = 0.64
-# Part of the spacing a window is open, and the longest that is of use.
-_OPEN, _LONGEST = 0.75, 0.26
+
+# Ticks per frame: enough for windows of some ticks each.
+_TICKS, _TICKS_DEEP, _DEEP = 16, 32, 4
+# In sixteenths of a frame: the first window opens, the last one closes, the longest that is of use.
+_OPENS, _CLOSES, _LONGEST = 6, 15, 5
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,26 @@ class Timing:
     def stop_s(self) -> float:
         return self.frames * self.frame_s
 
+    @property
+    def ticks(self) -> int:
+        """Ticks of the strobe clock in a frame."""
+        return _TICKS if self.layers < _DEEP else _TICKS_DEEP
+
     def sample_times_s(self) -> list[float]:
         """The instant of each frame at which values are compared with the twin."""
         return [(frame + SAMPLE) * self.frame_s for frame in range(self.frames)]
 
+    def window_ticks(self, layer: int) -> tuple[int, int]:
+        """Ticks of the frame at which the strobe of a layer rises and falls."""
+        scale = self.ticks // _TICKS
+        first, last = _OPENS * scale, _CLOSES * scale
+        # Halves go to the earlier window, whose candidates are the first to settle.
+        opens, closes = (
+            first + int((last - first) * k / self.layers + 0.5) for k in (layer, layer + 1)
+        )
+        return max(opens, closes - _LONGEST * scale), closes
+
     def window(self, layer: int) -> tuple[float, float]:
         """Fractions of the frame between which the strobe of a layer is high."""
-        spacing = _SPREAD / self.layers
-        closes = _LAST_CLOSE - (self.layers - 1 - layer) * spacing
-        return closes - min(_OPEN * spacing, _LONGEST), closes
+        opens, closes = self.window_ticks(layer)
+        return opens / self.ticks, closes / self.ticks

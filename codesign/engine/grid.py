@@ -97,8 +97,10 @@ def _grid(
     sample = round(SAMPLE * frame, 3)
     # Corners of the sources, and those at which an edge starts; nanoseconds are fine enough.
     corners, starts = {0.0, round(edge, 3), round(frame, 3)}, {0.0}
-    # After a strobe closes little moves: its cells see the current that holds them.
+    # After a strobe closes little moves: its cells see the current that holds them. Not where the
+    # next strobe opens at the same time.
     calm: set[float] = set()
+    opening: set[float] = set()
     closing = {node for node in driven if node.startswith("stb_")}
     for node in driven:
         at, volts = forms[node][kind][0::2], forms[node][kind][1::2]
@@ -106,8 +108,9 @@ def _grid(
             if volts[k] != volts[k - 1]:
                 corners |= {round(at[k - 1], 3), round(at[k], 3)}
                 starts.add(round(at[k - 1], 3))
-                if node in closing and volts[k] < volts[k - 1]:
-                    calm.add(round(at[k], 3))
+                if node in closing:
+                    (calm if volts[k] < volts[k - 1] else opening).add(round(at[k], 3))
+    calm -= opening
     ordered = corners | {sample}
     if resolution.tick_us:
         ordered |= set(np.arange(0.0, frame, resolution.tick_us).round(3).tolist())

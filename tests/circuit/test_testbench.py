@@ -27,13 +27,22 @@ def test_inputs_are_piecewise_constant_currents() -> None:
 
 
 def test_strobes_do_not_overlap_and_end_before_the_sample() -> None:
-    for layers in (1, 2, 5):
+    for layers in range(1, 9):
         timing = Timing(0.01, 2e-5, 1, layers)
         windows = [timing.window(layer) for layer in range(layers)]
         for (_, closes), (opens, _) in pairwise(windows):
-            assert closes < opens
-        assert windows[0][0] > 0.1
-        assert windows[-1][1] < SAMPLE
+            assert closes <= opens
+        assert windows[0][0] > 0.3
+        assert all(closes - opens >= 2 / timing.ticks for opens, closes in windows)
+        assert windows[-1][1] * timing.frame_s + timing.edge_s < SAMPLE * timing.frame_s
+
+
+def test_windows_of_one_two_and_three_layers_in_ticks() -> None:
+    expected = {1: [(10, 15)], 2: [(6, 11), (11, 15)], 3: [(6, 9), (9, 12), (12, 15)]}
+    for layers, windows in expected.items():
+        timing = Timing(0.01, 2e-5, 1, layers)
+        assert timing.ticks == 16
+        assert [timing.window_ticks(layer) for layer in range(layers)] == windows
 
 
 def test_strobed_benches_strobe_and_asynchronous_ones_do_not() -> None:

@@ -125,7 +125,8 @@ def test_whole_groups_are_the_same_in_any_call(engine: BatchedEngine) -> None:
 def test_neighbours_hardly_matter(engine: BatchedEngine) -> None:
     """Lanes share the steps, not the voltages: a group that halves a step halves it for all.
 
-    This network's cells move in every frame, so much of what is seen here is on its way.
+    This network's cells move in every frame, so much of what is seen here is on its way: a few
+    logits of states that set late make the whole rms.
     """
     draws, order = random_draws(engine, 48), np.random.default_rng(1).permutation(48)
     straight = _run(engine, draws, np.arange(48))
@@ -134,7 +135,7 @@ def test_neighbours_hardly_matter(engine: BatchedEngine) -> None:
     back = np.argsort(order)
     flips = (shuffled.states_a[back] > SOME_A) != (straight.states_a > SOME_A)
     assert flips.sum() <= 2
-    for name, limit in (("candidates_a", 5e-4), ("logits_a", 1e-3)):
+    for name, limit in (("candidates_a", 5e-4), ("logits_a", 2e-3)):
         error = _errors(getattr(shuffled, name)[back], getattr(straight, name))
         assert _rms(error) < limit, name
     assert np.abs(shuffled.power_w[back] / straight.power_w - 1).max() < 1e-2
