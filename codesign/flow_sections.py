@@ -171,6 +171,11 @@ class HardwareSection(Section):
     weight_grid: Literal[8, 16] = Field(
         default=8, description="weights are multiples of 1/grid: unit devices in parallel"
     )
+    weights: Literal["unit", "continuous", "single"] = Field(
+        default="unit",
+        description="unit: m unit devices of the grid; continuous: unit widths of any length, for "
+        "any ratio; single: one device of any width, which drifts with temperature",
+    )
     cell: Literal["async", "strobed"] = Field(
         default="strobed", description="published cell, or the one that looks once per frame"
     )

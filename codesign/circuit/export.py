@@ -20,6 +20,7 @@ from codesign.circuit.testbench import bench_text, control, stimulus
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.device.calibrate import Calibration, calibrate
+from codesign.device.widths import MeasuredWeigher
 from codesign.errors import InputError
 from codesign.files import unwritable, write_json, write_text
 from codesign.flows import HardwareSection
@@ -52,7 +53,7 @@ def export_design(
     """
     model = load_model(run)
     hardware = hardware or run.flow().hardware
-    if hardware.weight_grid != model.weight_grid:
+    if hardware.weights == "unit" and hardware.weight_grid != model.weight_grid:
         raise InputError(
             f"hardware.weight_grid = {hardware.weight_grid}, but {run.model_file} was trained on a "
             f"grid of {model.weight_grid}; train again with --set hardware.weight_grid="
@@ -79,7 +80,10 @@ def design_network(model: Model, hardware: HardwareSection, calibration: Calibra
         for key, value in model.network.state_dict().items()
     }
     shape = Shape(model.inputs, model.state_dim, model.layers, model.classes)
-    return map_network(parameters, shape, hardware, calibration.mirrors, calibration.program)
+    weigher = MeasuredWeigher.at(calibration.point)
+    return map_network(
+        parameters, shape, hardware, calibration.mirrors, calibration.program, weigher
+    )
 
 
 def check_limits(hardware: HardwareSection, pdk: Pdk) -> None:
@@ -157,8 +161,7 @@ def _network_file(run: Run, design: Design, library: Library, pdk: Pdk) -> str:
     used = ["mirrors.cir", f"{cell}.cir"]
     lines = [
         comment(f"Network of {run.path.name} for {pdk.title}"),
-        "* Weights are unit devices in parallel: m devices of a grid of "
-        f"{design.hardware.weight_grid} are m/{design.hardware.weight_grid}.",
+        *_how_weights_are_made(design.hardware),
         "* An instance is called as its parameter: layers.0.candidate.weight[3,2] is",
         "* xlayers_0.xcandidate.mweight_3_2. The table of all of them is mapping.csv.",
         *(f".include 'cells/{name}'" for name in used),
@@ -166,6 +169,18 @@ def _network_file(run: Run, design: Design, library: Library, pdk: Pdk) -> str:
     ]
     models = {"n": pdk.nmos, "p": pdk.pmos}
     return "\n".join(lines) + "\n" + network_text(library, models, shipped)
+
+
+def _how_weights_are_made(hardware: HardwareSection) -> tuple[str, ...]:
+    grid = hardware.weight_grid
+    if hardware.weights == "unit":
+        return (
+            f"* Weights are unit devices in parallel: m devices of a grid of {grid} are m/{grid}.",
+        )
+    return (
+        f"* A line is a diode of {grid} unit devices; a weight is the current of its own device",
+        "* (w, l, m) over that of the line, measured.",
+    )
 
 
 def _pdk_file(pdk: Pdk, hardware: HardwareSection) -> str:

@@ -32,14 +32,19 @@ def predict_power(
         trace = evaluate(parameters, torch.from_numpy(inputs))
     lines = _mean_lines(trace, inputs)
     fixed = _fixed_currents(design, lines)
+    ratios = {
+        row.instance: abs(row.expected_value)
+        for row in design.rows
+        if row.role in ("weight", "bias")
+    }
     hw = design.hardware
     current = dict.fromkeys(BLOCKS, 0.0)
     for device in flatten(library):
         if isinstance(device, Mosfet) and device.source in _SUPPLIES:
             amperes = fixed.get(device.name)
             if amperes is None:
-                units = _line_value(device.gate, lines) * int(device.m) / hw.weight_grid
-                amperes = units * hw.unit_current_a
+                ratio = ratios.get(device.name, int(device.m) / hw.weight_grid)
+                amperes = _line_value(device.gate, lines) * ratio * hw.unit_current_a
             current[_SUPPLIES[device.source]] += amperes
     power = {block: value * hw.supply_v for block, value in current.items()}
     return {**power, "total": sum(power.values())}

@@ -1,9 +1,9 @@
 """Network and hardware specification in, design out: every parameter gets its device.
 
-Weights and biases become ``m`` unit devices out of a grid of 8 or 16, PMOS for positive and NMOS
-for negative values, with the length trimmed for the place their current goes to. Thresholds,
-widths and gains become bias mirrors whose currents were corrected by measurement. What the
-hardware cannot carry is realised as closely as it can be and listed by name.
+Weights and biases become devices by one of the strategies of ``codesign.mapping.weights``, PMOS for
+positive and NMOS for negative values. Thresholds, widths and gains become bias mirrors whose
+currents were corrected by measurement. What the hardware cannot carry is realised as closely as it
+can be and listed by name.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.device.cell_loops import CellBias
-from codesign.device.mirrors import MirrorCalibration, Trim
+from codesign.device.mirrors import MirrorCalibration
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Design, HoldBias, Row, Shape, Unrepresentable
 from codesign.mapping.names import instance_name, label
+from codesign.mapping.weights import Weigher, map_weights
 
 # (beta_hi, width, alpha) targets in units -> bias currents, and the values measured with them.
 Values = tuple[float, float, float]
 Programmer = Callable[[Sequence[Values]], tuple[list[CellBias], list[Values]]]
-
-_GRID_TOLERANCE = 1e-4
 
 
 def map_network(
@@ -30,21 +29,14 @@ def map_network(
     hardware: HardwareSection,
     mirrors: MirrorCalibration,
     program: Programmer,
+    weigher: Weigher | None = None,
 ) -> Design:
     """The design of a network with these parameters (keys and shapes as in model.safetensors).
 
-    ``program`` finds bias currents for cells; it is where the simulator comes in.
+    ``program`` finds bias currents for cells and ``weigher`` devices for weights that are not made
+    of unit devices; they are where the simulator comes in.
     """
-    rows: list[Row] = []
-    problems: list[Unrepresentable] = []
-    for parameter, values in parameters.items():
-        if parameter.endswith((".weight", ".bias")):
-            for index in np.ndindex(values.shape):
-                row, problem = _map_weight(
-                    parameter, index, float(values[index]), hardware, mirrors
-                )
-                rows.append(row)
-                problems += [problem] if problem else []
+    rows, problems = map_weights(parameters, hardware, mirrors, weigher)
     holds: list[HoldBias] = []
     for layer in range(shape.layers):
         cell_rows, cell_holds, cell_problems = _map_cells(
@@ -56,51 +48,6 @@ def map_network(
     order = {parameter: k for k, parameter in enumerate(parameters)}
     rows.sort(key=lambda row: (order[row.parameter], row.index))
     return Design(shape, hardware, mirrors, tuple(rows), tuple(holds), tuple(problems))
-
-
-def _map_weight(
-    parameter: str,
-    index: tuple[int, ...],
-    value: float,
-    hardware: HardwareSection,
-    mirrors: MirrorCalibration,
-) -> tuple[Row, Unrepresentable | None]:
-    grid = hardware.weight_grid
-    m = round(abs(value) * grid)
-    sign = 1.0 if value >= 0 else -1.0
-    realised = sign * m / grid
-    problem = None
-    if abs(abs(value) * grid - m) > _GRID_TOLERANCE:
-        reason = (
-            f"below half of the smallest ratio 1/{grid}: no device"
-            if m == 0
-            else f"not a multiple of 1/{grid}: rounded"
-        )
-        problem = Unrepresentable(label(parameter, index), value, realised, reason)
-    trim = _trim_for(parameter, value, mirrors)
-    expected = realised * trim.gain
-    row = Row(
-        parameter=parameter,
-        index=index,
-        software_value=value,
-        instance=instance_name(parameter, index),
-        role="bias" if parameter.endswith(".bias") else "weight",
-        device="none" if m == 0 else "pmos" if value > 0 else "nmos",
-        w_m=hardware.unit_w_m if m else 0.0,
-        l_m=trim.l_m if m else 0.0,
-        m=m,
-        bias_current_a=None,
-        expected_value=expected,
-        relative_error=_relative(expected, value),
-        note="zero: no connection" if m == 0 else "",
-    )
-    return row, problem
-
-
-def _trim_for(parameter: str, value: float, mirrors: MirrorCalibration) -> Trim:
-    if parameter.startswith("readout."):
-        return mirrors.p_to_readout if value >= 0 else mirrors.n_to_readout
-    return mirrors.p_to_sum if value >= 0 else mirrors.n_to_sum
 
 
 def _map_cells(
