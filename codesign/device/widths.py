@@ -102,8 +102,8 @@ class Widths:
         m = max(1, math.ceil(gain / table.at(self.unit_w_m, self.unit_l_m) - 1e-3))
         width = self.unit_w_m
         if gain / m < table.at(width, longest):
-            width = max(NARROWEST_M, table.width(longest, gain / m))
-        width = snap(width)
+            # A step of the grid narrower, so that the length has room to take what is left.
+            width = max(NARROWEST_M, snap(table.width(longest, gain / m) - LAYOUT_GRID_M))
         return Size(width, snap(table.length(width, gain / m)), m)
 
     def _one_wide(self, table: WidthTable, gain: float) -> Size:

@@ -1,0 +1,83 @@
+"""Weights in the exported blocks are what mapping.csv says, turns and drain voltages included."""
+
+import numpy as np
+import pytest
+
+from codesign.circuit.elements import Mosfet, flatten
+from codesign.circuit.inplace import InPlace, weights_in_place
+from codesign.circuit.network import build_network
+from codesign.device.bench import ProcessPoint
+from codesign.device.calibrate import calibrate
+from codesign.device.widths import MeasuredWeigher
+from codesign.flows import HardwareSection
+from codesign.mapping.design import Design
+from codesign.mapping.mapper import map_network
+from codesign.pdk import find_pdk
+from codesign.spice.ngspice import find_ngspice, ngspice_version
+from tests.designs import SMALL, identity_program, random_parameters
+
+pytestmark = pytest.mark.ngspice
+
+
+def _mapped(**hardware: object) -> tuple[Design, ProcessPoint]:
+    """A small network with weights off the grid where its strategy carries them."""
+    section = HardwareSection.model_validate(hardware)
+    ngspice = find_ngspice()
+    point = ProcessPoint(find_pdk(section.pdk), section, ngspice, ngspice_version(ngspice))
+    parameters = random_parameters(SMALL, 1, section.weight_grid)
+    if section.weights != "unit":
+        for name in [name for name in parameters if name.endswith(("weight", "bias"))]:
+            parameters[name] = parameters[name] * 0.93
+    mirrors, weigher = calibrate(point).mirrors, MeasuredWeigher.at(point)
+    design = map_network(parameters, SMALL, section, mirrors, identity_program, weigher)
+    return design, point
+
+
+def _errors(measured: list[InPlace]) -> np.ndarray:
+    return np.array([item.gain / item.wanted - 1 for item in measured])
+
+
+@pytest.mark.parametrize(
+    "hardware",
+    [{}, {"weight_grid": 16}, {"weights": "continuous"}, {"weights": "single"}],
+    ids=["k/8", "k/16", "continuous", "single"],
+)
+def test_every_weight_in_place_is_what_the_design_says(hardware: dict[str, object]) -> None:
+    design, point = _mapped(**hardware)
+    measured = weights_in_place(design, point)
+    rows = {row.instance: row for row in design.rows if row.role in ("weight", "bias") and row.m}
+    skips = {item.instance for item in measured} - set(rows)
+    assert set(rows) <= {item.instance for item in measured}
+    assert len(skips) == 2 * SMALL.layers * SMALL.state_dim
+    devices = {d.name for d in flatten(build_network(design)) if isinstance(d, Mosfet)}
+    assert {item.instance for item in measured} <= devices
+    assert np.sqrt(np.mean(_errors(measured) ** 2)) < 5e-4
+    assert np.abs(_errors(measured)).max() < 2e-3
+    for item in measured:
+        if item.instance in rows:
+            assert item.gain == pytest.approx(abs(rows[item.instance].expected_value), rel=2e-3)
+
+
+def test_unit_devices_hold_over_temperature() -> None:
+    """The promise: 1 % from -20 to 85 C."""
+    design, point = _mapped()
+    for temperature_c in (-20.0, 85.0):
+        hot = point.hardware.model_copy(update={"temperature_c": temperature_c})
+        moved = ProcessPoint(point.pdk, hot, point.ngspice, point.ngspice_version)
+        assert np.abs(_errors(weights_in_place(design, moved))).max() < 0.01
+
+
+def test_a_wrong_length_is_seen_in_its_place() -> None:
+    """The measurement reads the blocks, not the plan: one device altered, one weight off."""
+    design, point = _mapped()
+    chosen = next(row for row in design.rows if row.role == "weight" and row.m)
+    rows = tuple(
+        row if row is not chosen else type(row)(**{**vars(row), "l_m": 1.1 * row.l_m})
+        for row in design.rows
+    )
+    altered = Design(
+        design.shape, design.hardware, design.mirrors, rows, design.holds, design.unrepresentable
+    )
+    off = {item.instance: item.gain / item.wanted - 1 for item in weights_in_place(altered, point)}
+    assert off.pop(chosen.instance) == pytest.approx(1 / 1.1 - 1, abs=0.01)
+    assert max(map(abs, off.values())) < 2e-3
