@@ -179,6 +179,11 @@ class HardwareSection(Section):
     cell: Literal["async", "strobed"] = Field(
         default="strobed", description="published cell, or the one that looks once per frame"
     )
+    bias: Literal["ideal", "tree"] = Field(
+        default="ideal",
+        description="unit current from an ideal source, or from a reference of transistors with "
+        "start-up and power-on reset",
+    )
     frame_s: float = Field(default=0.01, gt=1e-5, le=10, description="one input frame on the chip")
     edge_s: float = Field(default=2e-5, gt=0, le=1e-2, description="rise time of the stimuli")
     unit_w_m: float = Field(default=1.2e-6, ge=1e-6, le=1e-4, description="unit device width")

@@ -7,9 +7,12 @@ sweep that programmed it.
 
 from collections.abc import Sequence
 
+from codesign.circuit.bias import TREE_PATH, control_ports
 from codesign.circuit.elements import Library
 from codesign.circuit.spice_text import comment, engineering
 from codesign.circuit.testbench import TRANSIENT_OPTIONS
+from codesign.device.reference import nodesets
+from codesign.flows import HardwareSection
 from codesign.mapping.design import Design
 
 INSTANCE = "xcell"
@@ -29,12 +32,25 @@ def state_vector(unit: int) -> str:
     return f"@mread_{unit}[id]"
 
 
+def _reference(hw: HardwareSection) -> list[str]:
+    if hw.bias == "tree":
+        return [
+            "xreference ref_p ref_n clear rst vdd 0 reference",
+            *nodesets(hw.supply_v, TREE_PATH),
+        ]
+    return [
+        f"iref ref_p 0 {engineering(hw.unit_current_a)}",
+        "xreference ref_p ref_n vdd 0 reference",
+    ]
+
+
 def cell_bench(
     design: Design, library: Library, layer: int, models: dict[str, str], includes: Sequence[str]
 ) -> str:
     """The deck for all cells of one layer, up to its control block."""
     hw, mirrors = design.hardware, design.mirrors
     block = library.subcircuits[f"layers_{layer}_cell"]
+    reset = control_ports(hw.bias == "tree")[-1]
     unit_size = f"w={engineering(hw.unit_w_m)} l={engineering(hw.unit_l_m)} m={hw.weight_grid}"
     sizes = f"wu={engineering(hw.unit_w_m)} lu={engineering(hw.unit_l_m)} mu={hw.weight_grid} "
     lines = [
@@ -43,9 +59,8 @@ def cell_bench(
         TRANSIENT_OPTIONS,
         f".temp {hw.temperature_c:g}",
         f"vdd vdd 0 {hw.supply_v:g}",
-        f"iref ref_p 0 {engineering(hw.unit_current_a)}",
-        "xreference ref_p ref_n vdd 0 reference",
-        f"vrst rst 0 pwl(0 {hw.supply_v:g} 1m {hw.supply_v:g} 2m 0)",
+        *_reference(hw),
+        f"vrst {reset} 0 pwl(0 {hw.supply_v:g} 1m {hw.supply_v:g} 2m 0)",
     ]
     if hw.cell == "strobed":
         lines += [f"vstb stb 0 {hw.supply_v:g}", "vstbn stbn 0 0"]

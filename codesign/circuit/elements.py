@@ -46,12 +46,15 @@ class Capacitor:
 
 @dataclass(frozen=True)
 class Call:
-    """An instance ``name`` of the subcircuit ``subckt``, ports in order."""
+    """An instance ``name`` of the subcircuit ``subckt``, ports in order.
+
+    A parameter that is a word is the parameter of that name of the subcircuit it stands in.
+    """
 
     name: str
     subckt: str
     nodes: tuple[str, ...]
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, float | str] = field(default_factory=dict)
 
 
 Element = Mosfet | Capacitor | Call
@@ -115,7 +118,8 @@ def _flatten(
         if isinstance(element, Call):
             inner = library.subcircuits[element.subckt]
             ports = dict(zip(inner.ports, (node(n) for n in element.nodes), strict=True))
-            inherited = {**inner.parameters, **element.parameters}
+            given = {key: value(given) for key, given in element.parameters.items()}
+            inherited = {**inner.parameters, **given}
             yield from _flatten(library, inner, name + ".", ports, inherited)
         elif isinstance(element, Mosfet):
             drain, gate, source, bulk = (node(n) for n in element.nodes)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from codesign.circuit.testbench import bench_text, control, stimulus
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.device.calibrate import Calibration, calibrate
+from codesign.device.reference import size_reference
 from codesign.device.widths import MeasuredWeigher
 from codesign.errors import InputError
 from codesign.files import unwritable, write_json, write_text
@@ -81,9 +82,12 @@ def design_network(model: Model, hardware: HardwareSection, calibration: Calibra
     }
     shape = Shape(model.inputs, model.state_dim, model.layers, model.classes)
     weigher = MeasuredWeigher.at(calibration.point)
-    return map_network(
+    design = map_network(
         parameters, shape, hardware, calibration.mirrors, calibration.program, weigher
     )
+    if hardware.bias == "ideal":
+        return design
+    return replace(design, reference=size_reference(calibration.point, calibration.mirrors))
 
 
 def check_limits(hardware: HardwareSection, pdk: Pdk) -> None:
@@ -159,6 +163,7 @@ def _network_file(run: Run, design: Design, library: Library, pdk: Pdk) -> str:
     shipped = read_library()
     cell = f"bmru_{design.hardware.cell}"
     used = ["mirrors.cir", f"{cell}.cir"]
+    used += ["bias.cir"] if design.reference is not None else []
     lines = [
         comment(f"Network of {run.path.name} for {pdk.title}"),
         *_how_weights_are_made(design.hardware),
@@ -220,6 +225,7 @@ def _facts(
         "gate_area_m2": count.gate_area_m2,
         "blocks": {name: asdict(block) for name, block in count.blocks.items()},
         "mirrors": asdict(design.mirrors),
+        "reference": None if design.reference is None else asdict(design.reference),
         "cell_map": asdict(calibration.cell_map),
         "unrepresentable": [asdict(item) for item in design.unrepresentable],
         "unrepresentable_effect": _effect(model, design, clips),

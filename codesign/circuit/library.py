@@ -22,7 +22,7 @@ from codesign.circuit.elements import (
 from codesign.errors import InputError
 from codesign.resources import resource_dir
 
-LIBRARY_FILES = ("mirrors.cir", "bmru_async.cir", "bmru_strobed.cir")
+LIBRARY_FILES = ("mirrors.cir", "bmru_async.cir", "bmru_strobed.cir", "bias.cir")
 NMOS, PMOS = "generic180_nmos", "generic180_pmos"
 
 _SCALES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "": 1.0}
@@ -93,8 +93,7 @@ def parse_subcircuits(
                 elements.append(Capacitor(words[0], words[1], words[2], _value(words[3])))
             elif header is not None and keyword[0] == "x":
                 plain = [word for word in words[1:] if "=" not in word]
-                given = {key: float(value) for key, value in _assignments(words).items()}
-                elements.append(Call(words[0], plain[-1], tuple(plain[:-1]), given))
+                elements.append(Call(words[0], plain[-1], tuple(plain[:-1]), _assignments(words)))
             elif keyword == ".include" and header is None:
                 continue
             else:

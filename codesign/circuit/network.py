@@ -2,12 +2,14 @@
 
 Ports of the top subcircuit ``network``: input currents ``u_i`` (drawn out of the node), logit
 currents ``y_k`` (net current out of the node), the reference current ``ref_p`` (drawn out, one
-unit current), reset, one strobe pair per layer for strobed cells, and three supplies so that
+unit current) and reset ``rst``, or ``clear`` alone where both are made on chip (see
+codesign.circuit.bias), one strobe pair per layer for strobed cells, and three supplies so that
 power splits into recurrent cells, feed-forward layers and bias.
 """
 
 from collections.abc import Iterable
 
+from codesign.circuit.bias import BLOCK, control_ports, reference_block, reference_call
 from codesign.circuit.elements import Call, Group, Library, Subcircuit
 from codesign.circuit.feedforward import block_name, feedforward, skip, unit_sizes
 from codesign.circuit.library import read_library
@@ -39,7 +41,9 @@ def build_network(design: Design) -> Library:
         blocks[cells.name] = cells
         blocks[joined.name] = joined
         blocks[f"layers_{layer}"] = _layer(design, layer, blocks)
-    blocks["reference"] = _reference(design)
+    blocks[BLOCK] = reference_block(
+        unit_sizes(design), design.mirrors.p_to_sum.l_m, design.hardware, design.reference
+    )
     top = _top(design, blocks)
     return Library("network", {**read_library(), **blocks, "network": top})
 
@@ -49,20 +53,6 @@ def strobe_ports(hardware: HardwareSection, shape: Shape) -> list[tuple[str, str
     if hardware.cell != "strobed":
         return []
     return [(f"stb_{layer}", f"stbn_{layer}") for layer in range(shape.layers)]
-
-
-def _reference(design: Design) -> Subcircuit:
-    sizes = unit_sizes(design)
-    turn = {**sizes, "lt": design.mirrors.p_to_sum.l_m}
-    elements = (
-        Call("xline", "line_p", ("ref_p", "vdd"), sizes),
-        Call("xturn", "turn_p_to_n", ("ref_p", "ref_n", "vdd", "vss"), turn),
-    )
-    return Subcircuit(
-        "reference", ("ref_p", "ref_n", "vdd", "vss"),
-        (Group("the unit current as a P line and as an N line", elements),),
-        "One unit current in: every bias and every constant of the network is a copy of it.",
-    )  # fmt: skip
 
 
 def _layer(design: Design, layer: int, blocks: dict[str, Subcircuit]) -> Subcircuit:
@@ -100,7 +90,7 @@ def _top(design: Design, blocks: dict[str, Subcircuit]) -> Subcircuit:
         Call(f"xinput_{unit}", "line_p", (source.line(unit, "p"), "vdd_ff"), sizes)
         for unit in range(design.shape.inputs)
     )
-    reference = Call("xreference", "reference", ("ref_p", "ref_n", "vdd_bias", "vss"))
+    reference = reference_call(design.reference is not None)
     layers = []
     for layer in range(design.shape.layers):
         block = blocks[f"layers_{layer}"]
@@ -111,7 +101,7 @@ def _top(design: Design, blocks: dict[str, Subcircuit]) -> Subcircuit:
     readout = _call("xreadout", blocks[block_name("readout")])
     ports = [source.line(unit, "p") for unit in range(design.shape.inputs)]
     ports += [f"y_{k}" for k in range(design.shape.classes)]
-    ports += ["ref_p", "rst"]
+    ports += control_ports(design.reference is not None)
     ports += [port for pair in strobe_ports(design.hardware, design.shape) for port in pair]
     return Subcircuit(
         "network",

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from codesign.checkpoint import Model
+from codesign.circuit.bias import TREE_PATH
 from codesign.circuit.count import BLOCKS
 from codesign.circuit.elements import Library, Mosfet, flatten
 from codesign.mapping.design import Design
@@ -40,12 +41,16 @@ def predict_power(
     hw = design.hardware
     current = dict.fromkeys(BLOCKS, 0.0)
     for device in flatten(library):
+        if device.name.startswith(TREE_PATH):
+            continue  # its branches carry the loop's current, not a line's
         if isinstance(device, Mosfet) and device.source in _SUPPLIES:
             amperes = fixed.get(device.name)
             if amperes is None:
                 ratio = ratios.get(device.name, int(device.m) / hw.weight_grid)
                 amperes = _line_value(device.gate, lines) * ratio * hw.unit_current_a
             current[_SUPPLIES[device.source]] += amperes
+    if design.reference is not None:
+        current["bias"] += design.reference.supply_current_a
     power = {block: value * hw.supply_v for block, value in current.items()}
     return {**power, "total": sum(power.values())}
 

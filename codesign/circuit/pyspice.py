@@ -58,7 +58,8 @@ def _subcircuit(block: Subcircuit, models: dict[str, str]) -> Any:
         elif isinstance(element, Capacitor):
             made.C(name, element.plus, element.minus, _parameter(element.capacitance_f))
         elif isinstance(element, Call):
-            made.X(name, element.subckt, *element.nodes, **dict(element.parameters))
+            given = {key: _parameter(value) for key, value in element.parameters.items()}
+            made.X(name, element.subckt, *element.nodes, **given)
     return made
 
 

@@ -7,9 +7,11 @@ currents flow through the sources that hold their nodes.
 
 from collections.abc import Iterable, Sequence
 
+from codesign.circuit.bias import TREE_PATH
 from codesign.circuit.network import strobe_ports
 from codesign.circuit.spice_text import comment, engineering
 from codesign.circuit.timing import RESET_END, Timing
+from codesign.device.reference import nodesets
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
 from codesign.mapping.names import cell_instance, relu_instance
@@ -74,7 +76,8 @@ def stimulus(inputs_units: Sequence[Sequence[float]], timing: Timing, unit_a: fl
 def connections(hw: HardwareSection, shape: Shape) -> list[str]:
     """What the bench connects to the ports of the network, in their order."""
     nodes = [f"u_{k}_p" for k in range(shape.inputs)]
-    nodes += [f"y_{k}" for k in range(shape.classes)] + ["ref_p", "rst"]
+    nodes += [f"y_{k}" for k in range(shape.classes)]
+    nodes += ["rst"] if hw.bias == "tree" else ["ref_p", "rst"]
     nodes += [port for pair in strobe_ports(hw, shape) for port in pair]
     return [*nodes, *_NODES.values(), "0"]
 
@@ -97,7 +100,7 @@ def bench_text(
     lines += [options, f".temp {hw.temperature_c:g}", ""]
     lines += ["* supplies, one per block so that power splits; ground is vss"]
     lines += [f"{SOURCES[block]} {node} 0 {hw.supply_v:g}" for block, node in _NODES.items()]
-    lines += ["* the reference: one unit current", f"iref ref_p 0 {engineering(hw.unit_current_a)}"]
+    lines += _reference(hw)
     lines += ["* the logit currents are taken at a fixed voltage"]
     lines += [f"vy_{k} y_{k} 0 {hw.readout_v:g}" for k in range(shape.classes)]
     lines += ["* every cell starts low", *_reset(hw, timing)]
@@ -130,6 +133,13 @@ def saved_vectors(shape: Shape) -> list[str]:
     vectors += [decision_vector(*cell) for cell in cells]
     vectors += [logit_vector(k) for k in range(shape.classes)]
     return vectors + [supply_vector(block) for block in SOURCES]
+
+
+def _reference(hw: HardwareSection) -> list[str]:
+    if hw.bias == "tree":
+        path = f"{INSTANCE}.{TREE_PATH}"
+        return ["* the reference is on the chip and runs already", *nodesets(hw.supply_v, path)]
+    return ["* the reference: one unit current", f"iref ref_p 0 {engineering(hw.unit_current_a)}"]
 
 
 def _reset(hw: HardwareSection, timing: Timing) -> list[str]:

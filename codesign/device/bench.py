@@ -73,6 +73,8 @@ class ProcessPoint:
             "models": [self.pdk.nmos, self.pdk.pmos],
             "library": self.library(),
             "ngspice": self.ngspice_version,
-            "hardware": self.hardware.model_dump(exclude={"cell", "weights", "frame_s", "edge_s"}),
+            "hardware": self.hardware.model_dump(
+                exclude={"cell", "weights", "bias", "frame_s", "edge_s"}
+            ),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

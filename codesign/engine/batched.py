@@ -16,7 +16,7 @@ from codesign.circuit.network import SUPPLIES, strobe_ports
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.engine.characterise import Models, characterise
-from codesign.engine.graph import Boundary, Graph, build_graph
+from codesign.engine.graph import Boundary, Graph, Unsupported, build_graph
 from codesign.engine.grid import Resolution, frame_grids, waveforms
 from codesign.engine.native.call import Kernel, Output, kernel_digest
 from codesign.engine.native.cuda import run_cuda
@@ -90,6 +90,11 @@ class BatchedEngine:
         progress: Callable[[str], None] = lambda _: None,
     ) -> "BatchedEngine":
         """The same from a circuit in memory."""
+        if hardware.bias == "tree":
+            raise Unsupported(
+                "The batched engine takes the unit current from outside, and hardware.bias is "
+                '"tree"; ngspice simulates the reference with the network.'
+            )
         kernel_library()  # a missing compiler should be known before anything is measured
         graph = build_graph(list(flatten(library)), boundary(shape, hardware))
         models = characterise(graph, point, progress)

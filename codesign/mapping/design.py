@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.device.mirrors import MirrorCalibration
+from codesign.device.reference import ReferenceSizes
 from codesign.errors import InputError
 from codesign.files import write_text
 from codesign.flows import HardwareSection
@@ -85,6 +86,8 @@ class Design:
     rows: tuple[Row, ...]
     holds: tuple[HoldBias, ...]
     unrepresentable: tuple[Unrepresentable, ...]
+    # Sizes of the on-chip reference; None where hardware.bias is "ideal".
+    reference: ReferenceSizes | None = None
 
     def by_parameter(self) -> dict[str, dict[tuple[int, ...], Row]]:
         """Rows by parameter path, then by index."""
