@@ -5,8 +5,11 @@ from pathlib import Path
 
 import click
 
+from codesign.cli import pdk_compare
 from codesign.cli.options import pdk_root_option
-from codesign.doctor.models import SWITCH_M, UNIT_L_M, UNIT_W_M, UNITS, check_models
+from codesign.device.suited import suited
+from codesign.doctor.models import check_models
+from codesign.flows import HardwareSection
 from codesign.pdk import Pdk, adapter_names, find_pdk, load_adapter, search_pdk
 from codesign.spice.ngspice import find_ngspice
 
@@ -57,10 +60,11 @@ def check(name: str, pdk_root: Path | None, corners: tuple[str, ...]) -> None:
     pdk = find_pdk(name, pdk_root)
     for corner in corners:
         pdk.header(corner)  # an unknown corner is an error before anything is printed
+    hw = suited(HardwareSection(), pdk)[0]
     click.echo(f"{pdk.name} from {pdk.source}: {pdk.library}")
     click.echo(
-        f"diode-connected device of {UNITS} units of {UNIT_W_M * 1e6:g} um / {UNIT_L_M * 1e6:g} um "
-        f"at 1 nA, 27 degC; off current of a {SWITCH_M * 1e6:g} um / {SWITCH_M * 1e6:g} um switch\n"
+        f"diode-connected device of {hw.weight_grid} units of {_size(hw.unit_w_m, hw.unit_l_m)} "
+        f"at 1 nA, 27 degC; off current of a {_size(hw.switch_w_m, hw.switch_l_m)} switch\n"
     )
     click.echo(f"{'corner':<10} {'device':<32} {'Vgs (V)':>8} {'slope':>6} {'off (A)':>10}")
     for corner in corners or tuple(pdk.corners):
@@ -69,6 +73,10 @@ def check(name: str, pdk_root: Path | None, corners: tuple[str, ...]) -> None:
                 f"{corner:<10} {device.model:<32} {device.vgs_v:8.4f} {device.slope_factor:6.3f} "
                 f"{device.off_a:10.2e}"
             )
+
+
+def _size(w_m: float, l_m: float) -> str:
+    return f"{w_m * 1e6:g} um / {l_m * 1e6:g} um"
 
 
 def _facts(pdk: Pdk) -> list[tuple[str, str]]:
@@ -92,3 +100,6 @@ def _facts(pdk: Pdk) -> list[tuple[str, str]]:
         ),
         ("A_K (pair)", f"{law.nmos.a_k_m * 1e8:.3g} (N), {law.pmos.a_k_m * 1e8:.3g} (P) % um"),
     ]
+
+
+command.add_command(pdk_compare.command)

@@ -4,18 +4,16 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from codesign.device.suited import suited
 from codesign.errors import EnvironmentMissing
+from codesign.flows import HardwareSection
 from codesign.pdk import Pdk
 from codesign.spice.ngspice import run_text
 
 REFERENCE_A = 1e-9
 """The current the devices are measured at: the default unit current."""
 LOW_A = 1e-10
-UNIT_W_M = 1.2e-6
-UNIT_L_M = 1e-5
-UNITS = 8
-SWITCH_M = 5e-7
-_THERMAL_V = 8.617333e-5 * 300.15
+THERMAL_V = 8.617333e-5 * 300.15
 
 _DECK = """\
 * diode-connected devices of {name} at {corner}, and what a switch leaks when it is off
@@ -47,9 +45,9 @@ quit
 class DeviceCheck:
     """One polarity at one corner, 27 degC.
 
-    ``vgs_v``: gate drive of the reference device (8 units of 1.2 um / 10 um) at 1 nA;
+    ``vgs_v``: gate drive of the reference device (by default 8 units of 1.2 um / 10 um) at 1 nA;
     ``slope_factor``: sub-threshold slope factor between 0.1 and 1 nA; ``off_a``: current of a
-    0.5 um / 0.5 um switch at Vgs = 0 and Vds = 1.8 V.
+    switch (0.5 um / 0.5 um) at Vgs = 0 and the supply (1.8 V) across it.
     """
 
     polarity: str
@@ -60,13 +58,17 @@ class DeviceCheck:
     off_a: float
 
 
-def check_models(program: Path, pdk: Pdk, corner: str) -> tuple[DeviceCheck, DeviceCheck]:
+def check_models(
+    program: Path, pdk: Pdk, corner: str, hardware: HardwareSection | None = None
+) -> tuple[DeviceCheck, DeviceCheck]:
     """Measure one NMOS and one PMOS of ``pdk`` at ``corner`` with ngspice.
 
+    Sizes are those of ``hardware``, by default those that a new flow has and the process takes.
     Raises EnvironmentMissing with ngspice's own words when the models do not load, or when what
     loads does not conduct like a transistor.
     """
-    supply_v = min(1.8, pdk.supply_max_v)
+    hardware = hardware or suited(HardwareSection(), pdk)[0]
+    supply_v = hardware.supply_v
     deck = _DECK.format(
         name=pdk.name,
         corner=corner,
@@ -76,8 +78,8 @@ def check_models(program: Path, pdk: Pdk, corner: str) -> tuple[DeviceCheck, Dev
         pmos=pdk.pmos,
         reference=REFERENCE_A,
         low=LOW_A,
-        size=f"w={UNIT_W_M} l={UNIT_L_M} m={UNITS}",
-        switch=f"w={SWITCH_M} l={SWITCH_M}",
+        size=f"w={hardware.unit_w_m} l={hardware.unit_l_m} m={hardware.weight_grid}",
+        switch=f"w={hardware.switch_w_m} l={hardware.switch_l_m}",
     )
     outcome = run_text(program, deck, timeout_s=120.0)
     if outcome.status != "ok":
@@ -113,5 +115,5 @@ def _check(
     polarity: str, model: str, corner: str, vgs_v: float, low_vgs_v: float, off_a: float
 ) -> DeviceCheck:
     decades = math.log(REFERENCE_A / LOW_A)
-    slope = (vgs_v - low_vgs_v) / (_THERMAL_V * decades)
+    slope = (vgs_v - low_vgs_v) / (THERMAL_V * decades)
     return DeviceCheck(polarity, model, corner, vgs_v, slope, abs(off_a))

