@@ -8,7 +8,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -106,6 +108,14 @@ def load_model(run: Run) -> Model:
         decision=cast(Decision, header["decision"]),
         weight_grid=header["weight_grid"],
     )
+
+
+def model_parameters(model: Model) -> dict[str, NDArray[np.float64]]:
+    """Parameters of a model as double precision arrays."""
+    return {
+        key: np.asarray(value.detach().double().numpy())
+        for key, value in model.network.state_dict().items()
+    }
 
 
 def _check_header(header: Any, run: Run) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from codesign.checkpoint import Model, load_model
+from codesign.checkpoint import Model, load_model, model_parameters
 from codesign.circuit.cellbench import cell_bench
 from codesign.circuit.count import count_devices
 from codesign.circuit.elements import Library
@@ -25,6 +26,7 @@ from codesign.device.widths import MeasuredWeigher
 from codesign.errors import InputError
 from codesign.files import unwritable, write_json, write_text
 from codesign.flows import HardwareSection
+from codesign.mapping.currents import node_currents, trimmed_turns
 from codesign.mapping.design import Design, Shape, write_mapping
 from codesign.mapping.exported import SCHEMA, weights_sha256
 from codesign.mapping.mapper import map_network
@@ -67,24 +69,33 @@ def export_design(
     progress("measuring mirrors and cells in ngspice")
     calibration = calibrate(point)
     progress("programming the cells")
-    design = design_network(model, hardware, calibration)
+    clips = load_test_split(run)
+    inputs = clips.inputs.double().numpy()
+    design = design_network(model, hardware, calibration, inputs)
     progress("writing netlists")
-    folder = _write(run, model, design, calibration)
+    folder = _write(run, model, design, calibration, clips)
     add_provenance(run, ngspice=point.ngspice_version, pdk=pdk.describe())
     return folder
 
 
-def design_network(model: Model, hardware: HardwareSection, calibration: Calibration) -> Design:
-    """The design of a trained model at a calibrated process point."""
-    parameters = {
-        key: np.asarray(value.detach().double().numpy())
-        for key, value in model.network.state_dict().items()
-    }
+def design_network(
+    model: Model,
+    hardware: HardwareSection,
+    calibration: Calibration,
+    inputs: NDArray[np.float64],
+) -> Design:
+    """The design of a trained model at a calibrated process point.
+
+    ``inputs`` (clips, frames, channels) in units say what each turn carries: it is trimmed for it.
+    """
+    parameters = model_parameters(model)
     shape = Shape(model.inputs, model.state_dim, model.layers, model.classes)
     weigher = MeasuredWeigher.at(calibration.point)
     design = map_network(
         parameters, shape, hardware, calibration.mirrors, calibration.program, weigher
     )
+    currents = node_currents(parameters, inputs)
+    design = replace(design, turns=trimmed_turns(currents, calibration.turns))
     if hardware.bias == "ideal":
         return design
     return replace(design, reference=size_reference(calibration.point, calibration.mirrors))
@@ -112,14 +123,14 @@ def check_limits(hardware: HardwareSection, pdk: Pdk) -> None:
                 )
 
 
-def _write(run: Run, model: Model, design: Design, calibration: Calibration) -> Path:
+def _write(run: Run, model: Model, design: Design, calibration: Calibration, clips: Split) -> Path:
     """Write beside the final folder first: a design is there as a whole or not at all."""
     folder = run.design_dir
     partial = folder.with_name(".design.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         (partial / "cells").mkdir(parents=True)
-        _fill(partial, run, model, design, calibration)
+        _fill(partial, run, model, design, calibration, clips)
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -130,10 +141,16 @@ def _write(run: Run, model: Model, design: Design, calibration: Calibration) -> 
     return folder
 
 
-def _fill(folder: Path, run: Run, model: Model, design: Design, calibration: Calibration) -> None:
+def _fill(
+    folder: Path,
+    run: Run,
+    model: Model,
+    design: Design,
+    calibration: Calibration,
+    clips: Split,
+) -> None:
     point = calibration.point
     library = build_network(design)
-    clips = load_test_split(run)
     first = clips.inputs[0].double().numpy()
     timing = Timing(design.hardware.frame_s, design.hardware.edge_s, len(first), model.layers)
     for name in LIBRARY_FILES:
@@ -226,6 +243,7 @@ def _facts(
         "blocks": {name: asdict(block) for name, block in count.blocks.items()},
         "mirrors": asdict(design.mirrors),
         "reference": None if design.reference is None else asdict(design.reference),
+        "turns_l_m": dict(design.turns),
         "cell_map": asdict(calibration.cell_map),
         "unrepresentable": [asdict(item) for item in design.unrepresentable],
         "unrepresentable_effect": _effect(model, design, clips),

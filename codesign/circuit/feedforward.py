@@ -117,7 +117,7 @@ def _copy(row: Row, node: str, gate: str) -> Mosfet:
 
 
 def _turn_n_to_p(design: Design, unit: int, n_line: str, p_line: str) -> Call:
-    sizes = {**unit_sizes(design), "lt": design.mirrors.n_to_p.l_m}
+    sizes = {**unit_sizes(design), "lt": design.turn_length_m(n_line.removesuffix("_n"))}
     return Call(f"xturn_{unit}", "turn_n_to_p", (n_line, p_line, "vdd", "vss"), sizes)
 
 

@@ -8,6 +8,7 @@ the current of the *signal*, turns included, is the weight the network computes 
 point of ngspice measures every weight, bias and skip of a network.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,14 +21,17 @@ from codesign.device.bench import ProcessPoint
 from codesign.mapping.design import Design
 from codesign.mapping.names import block_path, device_name
 
+# No node is measured below this: there is nothing to be exact about.
+LEAST_UNITS = 0.02
+
 
 @dataclass(frozen=True)
 class InPlace:
     """One weight, bias or skip: ``gain`` is its device's current over that of the signal.
 
     ``wanted`` is the magnitude the design gives it, ``software`` the learned magnitude; ``native``
-    the diode the signal flows in ("p",
-    "n", or "reference" for a bias), ``positive`` the sign of the term, ``kind`` "sum" or "readout".
+    the diode the signal flows in ("p", "n", or "reference" for a bias), ``positive`` the sign of
+    the term, ``kind`` "sum" or "readout"; ``signal_units`` what the signal carried.
     """
 
     instance: str
@@ -36,7 +40,8 @@ class InPlace:
     kind: Literal["sum", "readout"]
     software: float
     wanted: float
-    gain: float
+    signal_units: float
+    gain: float = 0.0
 
     @property
     def path(self) -> str:
@@ -47,146 +52,147 @@ class InPlace:
 
 
 def weights_in_place(
-    design: Design,
-    point: ProcessPoint,
-    signal_units: float = 1.0,
-    destination_units: float | None = None,
+    design: Design, point: ProcessPoint, units: Mapping[str, float] | float = 1.0
 ) -> list[InPlace]:
     """Measure every weight, bias and skip of a design that has a device.
 
-    All signals carry ``signal_units``; summing nodes sit where a ReLU carries
-    ``destination_units`` (default: the same). The temperature is that of ``point.hardware``, the
-    sizes are the design's. Raises EnvironmentMissing when ngspice cannot measure them.
+    ``units`` is what each node carries, by node (``x0_3``; not less than ``LEAST_UNITS``) or one
+    value for all: the signals that are read, and the ReLUs at whose voltages the summing nodes are
+    held. The temperature is that of ``point.hardware``, the sizes are the design's. Raises
+    EnvironmentMissing when ngspice cannot measure them.
     """
     hw = design.hardware.model_copy(update={"temperature_c": point.hardware.temperature_c})
-    point = replace(point, hardware=hw)
-    library = build_network(design)
-    models = _models(point)
-    unit_a = hw.unit_current_a
-    body = subcircuit_text(library.subcircuits["reference"], models)
-    body += (
-        f"iref ref_p 0 {unit_a:.9g}\nxreference ref_p ref_n vdd 0 reference\n"
-        f"iheld vdd held {(destination_units or signal_units) * unit_a:.9g}\n"
-        f"mheld held held 0 0 {_unit(point, 'n')}\n"
-    )
-    wanted = _entries(design)
-    for number, stage in enumerate(stages(design)):
-        body += _stage(design, library, point, stage, number, signal_units)
-    for layer in range(design.shape.layers):
-        body += _skip(design, library, point, layer, signal_units)
-    body += "".join(f".save {vector}\n" for _, vector in wanted)
-    (plot,) = point.run_dc("weights in place", f"{body}.control\nop\nwrite out.raw\n.endc\n")
-    result = []
-    for entry, vector in wanted:
-        signal = 1.0 if entry.native == "reference" else signal_units
-        result.append(replace(entry, gain=abs(float(plot[vector][0])) / (signal * unit_a)))
-    return result
-
-
-def _entries(design: Design) -> list[tuple[InPlace, str]]:
-    """What is measured and the vector that shows it, gains still missing."""
-    entries: list[tuple[InPlace, str]] = []
-    realised = design.realised()
-    for number, stage in enumerate(stages(design)):
-        for name in ("weight", "bias"):
-            parameter = f"{stage.parameter}.{name}"
-            for row in design.by_parameter()[parameter].values():
-                if row.m:
-                    native = stage.reads.native if name == "weight" else "reference"
-                    entry = InPlace(
-                        row.instance, native, row.device == "pmos",
-                        "sum" if stage.makes else "readout",
-                        abs(row.software_value), abs(float(realised[parameter][row.index])), 0.0,
-                    )  # fmt: skip
-                    vector = f"@m.xs{number}.{device_name(parameter, row.index)}[id]"
-                    entries.append((entry, vector))
-    for layer in range(design.shape.layers):
-        path = ".".join(block_path(f"layers.{layer}.skip.x"))
-        for unit in range(design.shape.state_dim):
-            for branch in ("branch", "carried"):
-                name = f"m{branch}_{unit}"
-                entry = InPlace(f"{path}.{name}", "n", True, "sum", 1.0, 1.0, 0.0)
-                entries.append((entry, f"@m.xk{layer}.{name}[id]"))
-    return entries
-
-
-def _stage(
-    design: Design, library: Library, point: ProcessPoint, stage: Stage, number: int, units: float
-) -> str:
-    name = block_name(stage.parameter)
-    block = library.subcircuits[name]
-    lines = {
-        stage.reads.line(unit, kind): (unit, kind)
-        for unit in range(stage.reads.size)
-        for kind in ("p", "n")
-    }
-    outputs = {
-        node
-        for unit in range(len(design.by_parameter()[f"{stage.parameter}.bias"]))
-        for node in (stage.makes.line(unit, "n") if stage.makes else f"y_{unit}",)
-    }
-    text, made = "", set()
-    for port in block.ports:
-        if port in lines:
-            unit = lines[port][0]
-            if unit not in made:
-                made.add(unit)
-                text += _signal(design, point, stage.reads, unit, f"s{number}_", units)
-        elif port in outputs:
-            if stage.makes:
-                text += f"es{number}_{port} s{number}_{port} 0 held 0 1\n"
-            else:
-                text += f"vs{number}_{port} s{number}_{port} 0 {design.hardware.readout_v:g}\n"
-    nodes = " ".join(_node(port, f"s{number}_") for port in block.ports)
-    return text + subcircuit_text(block, _models(point)) + f"xs{number} {nodes} {name}\n"
-
-
-def _skip(
-    design: Design, library: Library, point: ProcessPoint, layer: int, units: float
-) -> str:  # fmt: skip
-    name, prefix = f"layers_{layer}_skip", f"k{layer}_"
-    block = library.subcircuits[name]
-    out = carried(design, layer + 1)
-    text = ""
-    for unit in range(design.shape.state_dim):
-        for signals in (Signals(f"v{layer}", out.size, "n"), carried(design, layer)):
-            text += _signal(design, point, signals, unit, prefix, units)
-        node = out.line(unit, "n")
-        text += f"e{prefix}{node} {prefix}{node} 0 held 0 1\n"
-    nodes = " ".join(_node(port, prefix) for port in block.ports)
-    return text + subcircuit_text(block, _models(point)) + f"x{prefix[:-1]} {nodes} {name}\n"
-
-
-def _signal(
-    design: Design, point: ProcessPoint, signals: Signals, unit: int, prefix: str, units: float
-) -> str:
-    """A signal's lines as the network makes them, carrying ``units``."""
-    p_line, n_line = (prefix + signals.line(unit, kind) for kind in ("p", "n"))
-    current = f"{units * point.hardware.unit_current_a:.9g}"
-    if signals.native == "p":
-        return (
-            f"i{p_line} {p_line} 0 {current}\nm{p_line} {p_line} {p_line} vdd vdd "
-            f"{_unit(point, 'p')}\n"
+    bench = _Bench(design, build_network(design), replace(point, hardware=hw), units)
+    wanted = list(bench.entries())
+    body = bench.text() + "".join(f".save {vector}\n" for _, vector in wanted)
+    (plot,) = bench.point.run_dc("weights in place", f"{body}.control\nop\nwrite out.raw\n.endc\n")
+    return [
+        replace(
+            entry,
+            gain=abs(float(plot[vector][0])) / (entry.signal_units * hw.unit_current_a),
         )
-    sizes = {**unit_sizes(design), "lt": design.mirrors.n_to_p.l_m}
-    words = " ".join(f"{key}={value:.9g}" for key, value in sizes.items())
-    return (
-        f"i{n_line} vdd {n_line} {current}\nm{n_line} {n_line} {n_line} 0 0 {_unit(point, 'n')}\n"
-        f"xt{n_line} {n_line} {p_line} vdd 0 turn_n_to_p {words}\n"
-    )
+        for entry, vector in wanted
+    ]
 
 
-def _node(port: str, prefix: str) -> str:
-    if port in ("ref_p", "ref_n", "vdd"):
-        return port
-    return "0" if port == "vss" else prefix + port
+@dataclass(frozen=True)
+class _Bench:
+    """The deck, block by block; nodes of block k carry its prefix."""
 
+    design: Design
+    library: Library
+    point: ProcessPoint
+    units: Mapping[str, float] | float
 
-def _models(point: ProcessPoint) -> dict[str, str]:
-    return {"n": point.pdk.nmos, "p": point.pdk.pmos}
+    def carries(self, node: str) -> float:
+        """What a node carries, in units."""
+        if isinstance(self.units, Mapping):
+            return max(self.units[node], LEAST_UNITS)
+        return self.units
 
+    def entries(self) -> Iterator[tuple[InPlace, str]]:
+        """What is measured and the vector that shows it, gains still missing."""
+        table, realised = self.design.by_parameter(), self.design.realised()
+        for number, stage in enumerate(stages(self.design)):
+            kind: Literal["sum", "readout"] = "sum" if stage.makes else "readout"
+            for name in ("weight", "bias"):
+                parameter = f"{stage.parameter}.{name}"
+                for row in table[parameter].values():
+                    if not row.m:
+                        continue
+                    native, signal = "reference", 1.0
+                    if name == "weight":
+                        native = stage.reads.native
+                        signal = self.carries(f"{stage.reads.name}_{row.index[1]}")
+                    yield (
+                        InPlace(
+                            row.instance, native, row.device == "pmos", kind,
+                            abs(row.software_value), abs(float(realised[parameter][row.index])),
+                            signal,
+                        ),
+                        f"@m.xs{number}.{device_name(parameter, row.index)}[id]",
+                    )  # fmt: skip
+        for layer in range(self.design.shape.layers):
+            path = ".".join(block_path(f"layers.{layer}.skip.x"))
+            for unit in range(self.design.shape.state_dim):
+                for branch, signals in self._summed(layer):
+                    name = f"m{branch}_{unit}"
+                    signal = self.carries(f"{signals.name}_{unit}")
+                    entry = InPlace(f"{path}.{name}", "n", True, "sum", 1.0, 1.0, signal)
+                    yield entry, f"@m.xk{layer}.{name}[id]"
 
-def _unit(point: ProcessPoint, polarity: str) -> str:
-    hw = point.hardware
-    size = f"w={hw.unit_w_m:.9g} l={hw.unit_l_m:.9g} m={hw.weight_grid}"
-    return f"{_models(point)[polarity]} {size}"
+    def text(self) -> str:
+        """Reference, blocks and what drives them."""
+        reference = subcircuit_text(self.library.subcircuits["reference"], self._models)
+        parts = [
+            reference,
+            f"iref ref_p 0 {self.point.hardware.unit_current_a:.9g}\n"
+            "xreference ref_p ref_n vdd 0 reference\n",
+        ]
+        parts += [self._stage(stage, k) for k, stage in enumerate(stages(self.design))]
+        parts += [self._skip(layer) for layer in range(self.design.shape.layers)]
+        return "".join(parts)
+
+    def _stage(self, stage: Stage, number: int) -> str:
+        prefix = f"s{number}_"
+        block = self.library.subcircuits[block_name(stage.parameter)]
+        text = ""
+        for unit in range(stage.reads.size):
+            if {stage.reads.line(unit, kind) for kind in ("p", "n")} & set(block.ports):
+                text += self._signal(stage.reads, unit, prefix)
+        for unit in range(len(self.design.by_parameter()[f"{stage.parameter}.bias"])):
+            if stage.makes:
+                text += self._held(stage.makes, unit, prefix)
+            else:
+                node = f"{prefix}y_{unit}"
+                text += f"v{node} {node} 0 {self.point.hardware.readout_v:g}\n"
+        return text + self._called(block.name, prefix)
+
+    def _skip(self, layer: int) -> str:
+        prefix, out = f"k{layer}_", carried(self.design, layer + 1)
+        text = ""
+        for unit in range(self.design.shape.state_dim):
+            for _, signals in self._summed(layer):
+                text += self._signal(signals, unit, prefix)
+            text += self._held(out, unit, prefix)
+        return text + self._called(f"layers_{layer}_skip", prefix)
+
+    def _summed(self, layer: int) -> tuple[tuple[str, Signals], ...]:
+        branch = Signals(f"v{layer}", self.design.shape.state_dim, "n")
+        return ("branch", branch), ("carried", carried(self.design, layer))
+
+    def _called(self, name: str, prefix: str) -> str:
+        shared = {"ref_p": "ref_p", "ref_n": "ref_n", "vdd": "vdd", "vss": "0"}
+        block = self.library.subcircuits[name]
+        nodes = " ".join(shared.get(port, prefix + port) for port in block.ports)
+        return f"{subcircuit_text(block, self._models)}x{prefix[:-1]} {nodes} {name}\n"
+
+    def _signal(self, signals: Signals, unit: int, prefix: str) -> str:
+        """A signal's lines as the network makes them, with its current."""
+        node = f"{signals.name}_{unit}"
+        p_line, n_line = (prefix + signals.line(unit, kind) for kind in ("p", "n"))
+        if signals.native == "p":
+            return self._diode(p_line, "p", self.carries(node))
+        sizes = {**unit_sizes(self.design), "lt": self.design.turn_length_m(node)}
+        words = " ".join(f"{key}={value:.9g}" for key, value in sizes.items())
+        turn = f"xt{n_line} {n_line} {p_line} vdd 0 turn_n_to_p {words}\n"
+        return self._diode(n_line, "n", self.carries(node)) + turn
+
+    def _held(self, signals: Signals, unit: int, prefix: str) -> str:
+        """A summing node at the voltage of a ReLU that carries its current."""
+        node = prefix + signals.line(unit, "n")
+        relu = self._diode(f"{node}_held", "n", self.carries(f"{signals.name}_{unit}"))
+        return f"{relu}e{node} {node} 0 {node}_held 0 1\n"
+
+    def _diode(self, node: str, polarity: str, units: float) -> str:
+        hw = self.point.hardware
+        rail, ends = ("vdd", f"{node} 0") if polarity == "p" else ("0", f"vdd {node}")
+        return (
+            f"i{node} {ends} {units * hw.unit_current_a:.9g}\n"
+            f"m{node} {node} {node} {rail} {rail} {self._models[polarity]} "
+            f"w={hw.unit_w_m:.9g} l={hw.unit_l_m:.9g} m={hw.weight_grid}\n"
+        )
+
+    @property
+    def _models(self) -> dict[str, str]:
+        return {"n": self.point.pdk.nmos, "p": self.point.pdk.pmos}

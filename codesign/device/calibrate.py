@@ -16,6 +16,7 @@ from codesign.device.cache import cached
 from codesign.device.cell import CellMap, fit_cell_map, program_cells
 from codesign.device.cell_loops import CellBias, Loop
 from codesign.device.mirrors import MirrorCalibration, RatioTable, Trim, measure_mirrors
+from codesign.device.turns import TurnTable, measure_turns, turns_of
 
 Values = tuple[float, float, float]
 Programmed = tuple[list[CellBias], list[Values]]
@@ -32,6 +33,7 @@ class Calibration:
     point: ProcessPoint
     mirrors: MirrorCalibration
     cell_map: CellMap
+    turns: TurnTable
 
     def program(
         self, targets: Sequence[Values], progress: Callable[[int], None] = lambda _: None
@@ -75,7 +77,8 @@ def calibrate(point: ProcessPoint) -> Calibration:
         asdict,
         lambda stored: CellMap(**stored),
     )
-    return Calibration(point, mirrors, cell_map)
+    turns = cached("turns", key, lambda: measure_turns(point), asdict, turns_of)
+    return Calibration(point, mirrors, cell_map, turns)
 
 
 def _values(loop: Loop, unit: float) -> Values:

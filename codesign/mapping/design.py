@@ -5,7 +5,8 @@
 
 import csv
 import io
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,7 +79,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Design:
-    """Everything the circuit is built from."""
+    """Everything the circuit is built from.
+
+    ``turns``: lengths (m) of the turns from N to P lines that are trimmed for their current, by
+    node (``x0_3``); a turn that is not listed has ``mirrors.n_to_p``.
+    """
 
     shape: Shape
     hardware: HardwareSection
@@ -88,6 +93,11 @@ class Design:
     unrepresentable: tuple[Unrepresentable, ...]
     # Sizes of the on-chip reference; None where hardware.bias is "ideal".
     reference: ReferenceSizes | None = None
+    turns: Mapping[str, float] = field(default_factory=dict)
+
+    def turn_length_m(self, node: str) -> float:
+        """Length of the copying device of the turn that makes the P line of ``node``."""
+        return self.turns.get(node, self.mirrors.n_to_p.l_m)
 
     def by_parameter(self) -> dict[str, dict[tuple[int, ...], Row]]:
         """Rows by parameter path, then by index."""
@@ -112,7 +122,7 @@ class Design:
 def write_mapping(path: Path, rows: tuple[Row, ...]) -> None:
     """Write ``mapping.csv``; numbers keep all their digits."""
     text = io.StringIO()
-    names = [field.name for field in fields(Row)]
+    names = [column.name for column in fields(Row)]
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     for row in rows:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.analysis.agreement import Yardstick
-from codesign.checkpoint import Model, load_model
+from codesign.checkpoint import Model, load_model, model_parameters
 from codesign.circuit.flat import read_flat_network
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
@@ -120,11 +120,3 @@ def set_up(run: Run, options: Options) -> Setting:
         folder=run.sim_dir(plan.name),
         workers=options.jobs or flow.simulation.jobs or os.cpu_count() or 1,
     )
-
-
-def model_parameters(model: Model) -> dict[str, NDArray[np.float64]]:
-    """Parameters of a model as double precision arrays."""
-    return {
-        key: np.asarray(value.detach().double().numpy())
-        for key, value in model.network.state_dict().items()
-    }

@@ -1,5 +1,7 @@
 """Weights in the exported blocks are what mapping.csv says, turns and drain voltages included."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,17 +69,35 @@ def test_unit_devices_hold_over_temperature() -> None:
         assert np.abs(_errors(weights_in_place(design, moved))).max() < 0.01
 
 
+def test_trimmed_turns_are_exact_at_the_current_they_carry() -> None:
+    """A turn for 0.05 units and one for 8: with one length for all they are 1 % off."""
+    design, point = _mapped()
+    units = {f"{name}_{k}": 1.0 for name in ("u", "x0", "v0", "v1", "c0", "c1", "h0", "h1", "x2")
+             for k in range(3)}  # fmt: skip
+    units |= {"x1_0": 0.05, "x1_1": 8.0}
+
+    def worst(turned: Design) -> float:
+        measured = weights_in_place(turned, point, units)
+        return max(
+            abs(item.gain / item.wanted - 1)
+            for item in measured
+            if item.native == "n" and item.positive and item.signal_units in (0.05, 8.0)
+        )
+
+    table = calibrate(point).turns
+    turns = {"x1_0": table.length(0.05), "x1_1": table.length(8.0)}
+    assert worst(design) > 0.005
+    assert worst(replace(design, turns=turns)) < 0.003
+
+
 def test_a_wrong_length_is_seen_in_its_place() -> None:
     """The measurement reads the blocks, not the plan: one device altered, one weight off."""
     design, point = _mapped()
     chosen = next(row for row in design.rows if row.role == "weight" and row.m)
     rows = tuple(
-        row if row is not chosen else type(row)(**{**vars(row), "l_m": 1.1 * row.l_m})
-        for row in design.rows
+        row if row is not chosen else replace(row, l_m=1.1 * row.l_m) for row in design.rows
     )
-    altered = Design(
-        design.shape, design.hardware, design.mirrors, rows, design.holds, design.unrepresentable
-    )
+    altered = replace(design, rows=rows)
     off = {item.instance: item.gain / item.wanted - 1 for item in weights_in_place(altered, point)}
     assert off.pop(chosen.instance) == pytest.approx(1 / 1.1 - 1, abs=0.01)
     assert max(map(abs, off.values())) < 2e-3

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from codesign.checkpoint import load_model
+from codesign.checkpoint import load_model, model_parameters
 from codesign.circuit.elements import Mosfet, flatten
 from codesign.circuit.library import read_network
 from codesign.device.bench import ProcessPoint
@@ -23,7 +23,6 @@ from codesign.errors import InputError
 from codesign.mapping.exported import Exported
 from codesign.runs import Run
 from codesign.simulation.draws import Draws
-from codesign.simulation.setting import model_parameters
 from codesign.twin.ideal import ideal_twin
 
 Floats = NDArray[np.float64]
