@@ -62,7 +62,9 @@ def weights_in_place(
     EnvironmentMissing when ngspice cannot measure them.
     """
     hw = design.hardware.model_copy(update={"temperature_c": point.hardware.temperature_c})
-    bench = _Bench(design, build_network(design), replace(point, hardware=hw), units)
+    # Biases are measured against an ideal reference: what the one on the chip gives is not theirs.
+    library = build_network(replace(design, reference=None))
+    bench = _Bench(design, library, replace(point, hardware=hw), units)
     wanted = list(bench.entries())
     body = bench.text() + "".join(f".save {vector}\n" for _, vector in wanted)
     (plot,) = bench.point.run_dc("weights in place", f"{body}.control\nop\nwrite out.raw\n.endc\n")
