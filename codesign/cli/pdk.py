@@ -7,11 +7,14 @@ import click
 
 from codesign.cli import pdk_compare
 from codesign.cli.options import pdk_root_option
+from codesign.device.bench import ProcessPoint
 from codesign.device.suited import suited
 from codesign.doctor.models import check_models
+from codesign.doctor.promises import check_promises
+from codesign.errors import SpecificationFailed
 from codesign.flows import HardwareSection
 from codesign.pdk import Pdk, adapter_names, find_pdk, load_adapter, search_pdk
-from codesign.spice.ngspice import find_ngspice
+from codesign.spice.ngspice import find_ngspice, ngspice_version
 
 
 @click.group("pdk")
@@ -55,24 +58,47 @@ def show(name: str, pdk_root: Path | None) -> None:
 @pdk_root_option
 @click.option("--corner", "corners", multiple=True, help="Only this corner; may be repeated.")
 def check(name: str, pdk_root: Path | None, corners: tuple[str, ...]) -> None:
-    """Load the models of NAME in ngspice and measure one NMOS and one PMOS at each corner."""
+    """Try in ngspice everything the adapter of NAME promises.
+
+    At each corner the models load and a device of each polarity conducts like a transistor; corners
+    are called what they are; every size within the limits has a model; mismatch and noise reach
+    the simulator; models lifted out of subcircuits equal the subcircuits; the memory cell holds
+    two states. Exit code 1 when a promise is broken, 3 when the models do not load.
+    """
     program = find_ngspice()
     pdk = find_pdk(name, pdk_root)
     for corner in corners:
         pdk.header(corner)  # an unknown corner is an error before anything is printed
-    hw = suited(HardwareSection(), pdk)[0]
+    hw, changed = suited(HardwareSection(), pdk)
     click.echo(f"{pdk.name} from {pdk.source}: {pdk.library}")
+    for line in changed:
+        click.echo(f"for this process, {line}")
     click.echo(
         f"diode-connected device of {hw.weight_grid} units of {_size(hw.unit_w_m, hw.unit_l_m)} "
         f"at 1 nA, 27 degC; off current of a {_size(hw.switch_w_m, hw.switch_l_m)} switch\n"
     )
     click.echo(f"{'corner':<10} {'device':<32} {'Vgs (V)':>8} {'slope':>6} {'off (A)':>10}")
+    checks = {}
     for corner in corners or tuple(pdk.corners):
-        for device in check_models(program, pdk, corner):
+        checks[corner] = check_models(program, pdk, corner, hw)
+        for device in checks[corner]:
             click.echo(
                 f"{corner:<10} {device.model:<32} {device.vgs_v:8.4f} {device.slope_factor:6.3f} "
                 f"{device.off_a:10.2e}"
             )
+    click.echo()
+    point = ProcessPoint(
+        pdk, hw.model_copy(update={"corner": next(iter(checks))}), program, ngspice_version(program)
+    )
+    broken = []
+    for promise in check_promises(point, checks):
+        click.echo(f"{'ok' if promise.holds else 'BROKEN':<7} {promise.name:<20} {promise.detail}")
+        broken += [promise.name] * (not promise.holds)
+    if broken:
+        raise SpecificationFailed(
+            f"The adapter '{pdk.name}' promises what its models do not hold: {', '.join(broken)}. "
+            "Correct the adapter (docs/pdk.md says what each key means)."
+        )
 
 
 def _size(w_m: float, l_m: float) -> str:

@@ -69,8 +69,7 @@ class ProcessPoint:
         """Hash of everything a characterised constant depends on."""
         facts = {
             "schema": SCHEMA,
-            "pdk": self.pdk.sha256,
-            "models": [self.pdk.nmos, self.pdk.pmos],
+            "pdk": self.pdk.digest,
             "library": self.library(),
             "ngspice": self.ngspice_version,
             "hardware": self.hardware.model_dump(

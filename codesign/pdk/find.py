@@ -7,6 +7,7 @@ the message for an empty-handed search can list them all.
 
 import hashlib
 import importlib.util
+import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -68,6 +69,15 @@ class Pdk:
             lines += f".param {settings}\n"
         return lines + f".lib '{self.spice_library}' {self.corners[corner]}\n"
 
+    @property
+    def digest(self) -> str:
+        """Hash of all that decides a device's currents: files, names, sections, parameters."""
+        lift = None if self.lift is None else self.lift.model_dump()
+        facts = [
+            self.sha256, self.nmos, self.pmos, dict(self.corners), dict(self.parameters), lift,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
     def describe(self) -> dict[str, object]:
         """What provenance and reports say about this process (JSON-able)."""
         return {
@@ -77,6 +87,7 @@ class Pdk:
             "root": str(self.root),
             "files": [str(path) for path in self.model_files],
             "sha256": self.sha256,
+            "digest": self.digest,
             "lifted": self.lift is not None,
         }
 

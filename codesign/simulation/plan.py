@@ -171,8 +171,8 @@ def design_digest(exported: Exported) -> str:
     hw, layers = exported.hardware, exported.shape.layers
     timing = Timing(hw.frame_s, hw.edge_s, 1, layers)
     windows = [timing.window(layer) for layer in range(layers)]
-    pdk_sha256 = exported.facts["pdk"]["sha256"]
-    facts = [hw.model_dump(), pdk_sha256, TRANSIENT_OPTIONS, SAMPLE, windows]
+    process = exported.facts["pdk"].get("digest", exported.facts["pdk"]["sha256"])
+    facts = [hw.model_dump(), process, TRANSIENT_OPTIONS, SAMPLE, windows]
     digest.update(json.dumps(facts, sort_keys=True).encode())
     return digest.hexdigest()
 

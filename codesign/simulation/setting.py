@@ -78,11 +78,12 @@ def set_up(run: Run, options: Options) -> Setting:
     ngspice = find_ngspice()
     hw, shape = exported.hardware, exported.shape
     pdk = find_pdk(hw.pdk, options.pdk_root)
-    if pdk.sha256 != exported.facts["pdk"]["sha256"]:
+    made_with = exported.facts["pdk"]
+    if pdk.sha256 != made_with["sha256"] or pdk.digest != made_with.get("digest", pdk.digest):
         raise InputError(
-            f"The design was made with other model files of '{pdk.name}' than the ones found in "
-            f"{pdk.root}; make it again with 'codesign export-netlist' or name the same "
-            "installation with --pdk-root."
+            f"The design was made with other model files or another adapter of '{pdk.name}' than "
+            f"the ones found now, in {pdk.root}; make it again with 'codesign export-netlist' or "
+            "name the same installation with --pdk-root."
         )
     count = options.clips or (flow.simulation.clips if options.chips is None else 1)
     plan = make_plan(
