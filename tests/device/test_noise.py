@@ -100,13 +100,13 @@ def test_noise_is_remembered_per_geometry(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("CODESIGN_CACHE", str(tmp_path))
     point = _point(pdk="generic180")
     both = measure_noise(point, [UNIT_N, UNIT_P])
-    (stored,) = (tmp_path / "noise").glob("*.json")
+    (stored,) = tmp_path.rglob("noise/*.json")
     written = stored.stat().st_mtime_ns
     assert measure_noise(point, [UNIT_N, UNIT_P]) == both
     assert stored.stat().st_mtime_ns == written
     (alone,) = measure_noise(point, [UNIT_P])
     assert alone.white_factor == pytest.approx(both[1].white_factor, rel=1e-6)
-    assert len(list((tmp_path / "noise").glob("*.json"))) == 2
+    assert len(list(tmp_path.rglob("noise/*.json"))) == 2
 
 
 @pytest.mark.ngspice
