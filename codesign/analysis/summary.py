@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
+from codesign.analysis.intervals import wilson
+from codesign.analysis.logits import fit, residual_of_full_scale
 from codesign.analysis.tally import Tally
 
 # What a simulation is held against in the report's verdict.
@@ -31,8 +32,9 @@ def summarise(samples: pd.DataFrame, tally: Tally) -> dict[str, Any]:
         "clips": int(samples["clip"].nunique()),
         "decisions_agreeing": agreeing,
         "vote_agreement": agreeing / len(ok) if len(ok) else None,
-        "vote_agreement_interval": _interval(agreeing, len(ok)),
+        "vote_agreement_interval": wilson(agreeing, len(ok)),
         "decisions_differing_not_near_tie": int((~differing["near_tie"]).sum()),
+        **_not_near_ties(ok),
         "near_ties": ok.loc[ok["near_tie"], "clip_id"].drop_duplicates().tolist(),
         "differing": [
             {
@@ -49,6 +51,29 @@ def summarise(samples: pd.DataFrame, tally: Tally) -> dict[str, Any]:
     figures |= _accuracy(ok) | _states(tally) | _logits(tally) | _power(ok) | _chips(ok)
     figures["seconds_per_sample"] = float(samples["wall_s"].mean())
     return figures
+
+
+def _not_near_ties(ok: pd.DataFrame) -> dict[str, Any]:
+    """Decisions of the samples whose twin was not undecided itself."""
+    clear = ok[~ok["near_tie"].astype(bool)]
+    agreeing = int(clear["agree"].sum()) if len(clear) else 0
+    return {
+        "samples_not_near_tie": len(clear),
+        "vote_agreement_not_near_tie": agreeing / len(clear) if len(clear) else None,
+        "vote_agreement_not_near_tie_interval": wilson(agreeing, len(clear)),
+    }
+
+
+def root_figures(roots: pd.DataFrame) -> dict[str, Any]:
+    """Where disagreements began and why, as ``simulation.explain`` found them."""
+    seen = roots["evidence"] == "waveform"
+    return {
+        "root_disagreements": len(roots),
+        "root_disagreements_with_waveform": int(seen.sum()),
+        "root_causes": {
+            str(name): int(n) for name, n in sorted(roots["cause"].value_counts().items())
+        },
+    }
 
 
 def verdict(figures: dict[str, Any]) -> str:
@@ -112,20 +137,38 @@ def _states(tally: Tally) -> dict[str, Any]:
         "state_changed_count": changed,
         "state_disagreement_causes": dict(sorted(tally.causes.items())),
         "samples_with_all_states_agreeing": tally.samples_agreeing,
-        "candidate_error_rms_units": (tally.total("error_square_sum_units2") / count) ** 0.5,
-        "candidate_error_max_units": tally.error_max_units,
-        "candidate_error_rms_units_same_states_below": (tally.clean_square_sum_units2 / tally.clean)
-        ** 0.5,
-        "candidate_error_max_units_same_states_below": tally.clean_max_units,
+        "candidate_error_rms_units": tally.rms("error_square_sum_units2", "pairs"),
+        "candidate_error_max_units": tally.total("error_max_units"),
+        "candidate_error_rms_units_same_states_below": tally.rms(
+            "clean_error_square_sum_units2", "clean_pairs"
+        ),
+        "candidate_error_max_units_same_states_below": tally.total("clean_error_max_units"),
+        **_static_suppression(tally),
+    }
+
+
+def _static_suppression(tally: Tally) -> dict[str, Any]:
+    """Error of candidates over error of states, both against the twin, where states agree."""
+    into = tally.rms("agreeing_error_square_sum_units2", "agreeing_pairs")
+    out = tally.rms("agreeing_state_error_square_sum_units2", "agreeing_pairs")
+    return {
+        "state_error_rms_units_same_states": out,
+        "suppression_static_ratio": into / out if into is not None and out else None,
     }
 
 
 def _logits(tally: Tally) -> dict[str, Any]:
     if not tally.logits:
         return dict.fromkeys(("logit_error_rms_units", "logit_full_scale_units"))
+    full = tally.logit_full_scale_units
+    fits = {name: fit(sums, full) for name, sums in tally.logit_moments.items()}
     return {
         "logit_error_rms_units": (tally.logit_square_sum_units2 / tally.logits) ** 0.5,
-        "logit_full_scale_units": tally.logit_full_scale_units,
+        "logit_full_scale_units": full,
+        "logit_residual_of_full_scale": residual_of_full_scale(fits["states_agreeing"], full),
+        "logit_residual_of_full_scale_all_frames": residual_of_full_scale(fits["all"], full),
+        "logit_fit": fits["states_agreeing"],
+        "logit_fit_all_frames": fits["all"],
     }
 
 
@@ -138,11 +181,3 @@ def _power(ok: pd.DataFrame) -> dict[str, Any]:
     figures["power_max_w"] = float(ok["mean_power_w"].max()) if len(ok) else None
     figures["energy_per_clip_j"] = float(ok["energy_j"].mean()) if len(ok) else None
     return figures
-
-
-def _interval(successes: int, trials: int) -> list[float] | None:
-    """Wilson's 95 % confidence interval of a proportion."""
-    if not trials:
-        return None
-    low, high = binomtest(successes, trials).proportion_ci(method="wilson")
-    return [float(low), float(high)]

@@ -32,6 +32,25 @@ def sample_range(_context: click.Context, _option: click.Parameter, given: str |
     return (start, stop)
 
 
+def sigmas(
+    _context: click.Context, _option: click.Parameter, given: str | None
+) -> tuple[float, ...] | None:
+    """SIGMA[,SIGMA...] as numbers; "off" is none."""
+    if given is None:
+        return None
+    if given.strip() == "off":
+        return ()
+    try:
+        found = tuple(float(text) for text in given.split(","))
+    except ValueError:
+        found = (0.0,)
+    if not all(0 < sigma < 100 for sigma in found):
+        raise click.BadParameter(
+            f"'{given}' is not a list of standard deviations in units, as in 0.02,0.05, or 'off'."
+        )
+    return found
+
+
 @click.command()
 @run_argument
 @click.option(
@@ -70,6 +89,14 @@ def sample_range(_context: click.Context, _option: click.Parameter, given: str |
     "nothing.",
 )
 @click.option(
+    "--suppression",
+    callback=sigmas,
+    metavar="SIGMA[,SIGMA...]",
+    help="Measure error suppression with input noise of these standard deviations, in units, in "
+    "the batched engine; 'off' does not. [default: 0.01,0.02,0.05,0.1,0.2,0.5 in batched runs of the "
+    "nominal chip]",
+)
+@click.option(
     "--jobs",
     "--threads",
     "jobs",
@@ -96,6 +123,7 @@ def command(
     samples: Range,
     engine: str | None,
     judge: int,
+    suppression: tuple[float, ...] | None,
     jobs: int | None,
     timeout_s: float | None,
     min_agreement: float | None,
@@ -113,7 +141,7 @@ def command(
     options = Options(
         clips=clips, jobs=jobs, timeout_s=timeout_s, min_agreement=min_agreement,
         pdk_root=pdk_root, fresh=fresh, chips=chips, samples=samples,
-        engine=cast(EngineName | None, engine), judge=judge,
+        engine=cast(EngineName | None, engine), judge=judge, suppression=suppression,
     )  # fmt: skip
     figures = simulate_with_progress(opened, options)
     describe(figures)
@@ -177,6 +205,12 @@ def describe(figures: dict[str, Any]) -> None:
             else ""
         )
     )
+    console.print(causes_line(figures))
+    if "suppression_ratio_median" in figures:
+        console.print(
+            f"error suppression at the cells: {figures['suppression_ratio_median']:.3g} times "
+            f"(median) with input noise of {figures['suppression_sigma_units']:g} units"
+        )
     console.print(
         f"accuracy on these clips: {100 * figures['chip_accuracy']:.1f} % transistors, "
         f"{100 * figures['twin_accuracy']:.1f} % software"
@@ -187,6 +221,15 @@ def describe(figures: dict[str, Any]) -> None:
         f"{figures['mean_power_feedforward_w'] * 1e9:.1f}, bias "
         f"{figures['mean_power_bias_w'] * 1e9:.1f}"
     )
+
+
+def causes_line(figures: dict[str, Any]) -> str:
+    """Why states differ, in one line."""
+    total, seen = (figures[f"root_disagreements{end}"] for end in ("", "_with_waveform"))
+    if not total:
+        return "disagreements: none"
+    named = ", ".join(f"{n} {name}" for name, n in figures["root_causes"].items())
+    return f"disagreements began at {total} states: {named}; {seen} of them seen in a waveform"
 
 
 def judge_line(figures: dict[str, Any]) -> str:

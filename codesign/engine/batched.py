@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from codesign.circuit.elements import Library, flatten
@@ -24,6 +25,7 @@ from codesign.engine.native.library import kernel as kernel_library
 from codesign.engine.noise import NoiseTable, noise_table
 from codesign.engine.program import Program
 from codesign.engine.translate import build_program
+from codesign.engine.waves import sample_waves
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
 from codesign.mapping.exported import Exported
@@ -132,6 +134,10 @@ class BatchedEngine:
         """Noise of the design's devices at ``point`` (the one it was prepared at)."""
         switches = {d.name for block in self.graph.blocks for d in block.switches}
         return noise_table(point, self.graph.devices, frozenset(switches), tick_s)
+
+    def waves_of(self, result: EngineResult, row: int) -> pd.DataFrame:
+        """Waveforms of one sample of a run with ``waves``, in the columns ngspice's are kept in."""
+        return sample_waves(self, result, row)
 
     def run(
         self,

@@ -227,7 +227,10 @@ def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
         logits=_results(folder / "logits.parquet", _LOGITS, "logits", some_ok),
         hysteresis=_hysteresis(folder),
         cells=_cells(folder / "cells.json"),
-        waves=_waves(folder, samples.loc[samples["status"] == "ok", "sample"].tolist()),
+        waves=_waves(
+            folder / ("waves_batched" if summary.get("engine") == "batched" else "waves"),
+            samples.loc[samples["status"] == "ok", "sample"].tolist(),
+        ),
         units=_units(folder / "units.parquet"),
     )
 
@@ -288,7 +291,7 @@ def _optional_json(path: Path, what: str) -> dict[str, Any]:
 
 
 def _waves(folder: Path, samples: Sequence[int]) -> dict[int, Path]:
-    paths = {int(n): folder / "waves" / f"sample-{int(n):05d}.parquet" for n in samples}
+    paths = {int(n): folder / f"sample-{int(n):05d}.parquet" for n in samples}
     return {n: path for n, path in paths.items() if path.is_file()}
 
 

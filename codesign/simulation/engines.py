@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from codesign.circuit.elements import Mosfet
@@ -28,6 +29,8 @@ EngineName = Literal["auto", "ngspice", "batched"]
 # Samples advanced together: whole multiples of the widest vector, and a second or so of work, so
 # that little is lost to an interrupt.
 GROUP = 256
+# Samples of one vector; groups begin at whole multiples of it.
+LANES = 16
 # Below this many samples ngspice is done before the batched engine has characterised the devices.
 NGSPICE_UP_TO = 64
 
@@ -67,9 +70,14 @@ class Engine(Protocol):
         chip: NDArray[np.int64],
         *,
         threads: int,
+        waves: int = 0,
     ) -> EngineResult:
         """Advance n samples: ``clip`` (n,) are rows of ``inputs_units`` (clips, frames, channels),
-        ``chip`` (n,) rows of ``draws`` (without draws every sample is the nominal chip)."""
+        ``chip`` (n,) rows of ``draws`` (without draws every sample is the nominal chip). The
+        waveforms of the first ``waves`` samples are kept in the result."""
+
+    def waves_of(self, result: Any, row: int) -> pd.DataFrame:
+        """Waveforms of sample ``row`` of a result, in the columns of ``simulation.sample``."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,20 @@ class Batch:
 
     def run(self, samples: NDArray[np.int64]) -> Traces:
         """Advance samples of the plan together."""
+        return traces_of(samples, self._advance(samples, 0))
+
+    def waves(self, block: int) -> Iterator[tuple[int, pd.DataFrame]]:
+        """Waveforms of the samples of one block of sixteen, computed again.
+
+        The samples of a block advance together, so that these are what the run itself saw.
+        """
+        stop = min((block + 1) * LANES, self.plan.total)
+        samples = np.arange(block * LANES, stop, dtype=np.int64)
+        result = self._advance(samples, len(samples))
+        for row, sample in enumerate(samples):
+            yield int(sample), self.engine.waves_of(result, row)
+
+    def _advance(self, samples: NDArray[np.int64], waves: int) -> EngineResult:
         rows = self.plan.rows(samples)
         places, clip = np.unique(rows["at"].to_numpy(np.int64), return_inverse=True)
         inputs = self.inputs_units[[self.plan.clips[at] for at in places]]
@@ -96,8 +118,7 @@ class Batch:
         if self.plan.chips is not None:
             seeds, chip = np.unique(rows["chip_seed"].to_numpy(np.int64), return_inverse=True)
             draws = self.draws(seeds.tolist())
-        result = self.engine.run(inputs, clip, draws, chip, threads=self.threads)
-        return traces_of(samples, result)
+        return self.engine.run(inputs, clip, draws, chip, threads=self.threads, waves=waves)
 
 
 def traces_of(samples: NDArray[np.int64], result: EngineResult) -> Traces:

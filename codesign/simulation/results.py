@@ -30,9 +30,15 @@ _BLOCK_STATES = 500_000
 
 @dataclass(frozen=True)
 class Results:
-    """Every sample, what they add up to, and which states and logits the tables hold."""
+    """Every sample, where disagreements began, what all adds up to, what the tables hold.
+
+    ``followers``: how many states differ because of each root, itself included, by (sample, frame,
+    layer, unit) of the root.
+    """
 
     samples: pd.DataFrame
+    roots: pd.DataFrame
+    followers: "pd.Series[int]"
     tally: Tally
     states_in_table: str
     logits_in_table: str
@@ -44,7 +50,7 @@ def write_tables(
     """Compare ``shards`` with ``twins`` (one per clip of the plan) and write the tables."""
     per_sample = yardstick.shape.layers * yardstick.shape.state_dim * yardstick.timing.frames
     every = len(plan.samples) * per_sample <= STATE_ROWS
-    samples, tally = [], Tally()
+    samples, roots, followers, tally = [], [], [], Tally()
     with ExitStack() as stack:
         tables = {
             name: _Table(stack.enter_context(atomic_path(folder / f"{name}.parquet")))
@@ -55,6 +61,8 @@ def write_tables(
             chosen = twins.take(planned["at"].to_numpy())
             part: Comparison = compare(yardstick, planned, chosen, traces, every)
             samples.append(part.samples)
+            roots.append(part.roots)
+            followers.append(_followers(part.states))
             tally = tally + part.tally
             tables["states"].write(part.states, every)
             tables["logits"].write(part.logits, every)
@@ -68,7 +76,14 @@ def write_tables(
         "all" if every else f"{kind}{tables[name].limit}"
         for name, kind in (("states", "differing"), ("logits", "of decisions that differ"))
     ]
-    return Results(joined, tally, *described)
+    began = pd.concat(roots, ignore_index=True)
+    return Results(joined, began, pd.concat(followers), tally, *described)
+
+
+def _followers(states: pd.DataFrame) -> "pd.Series[int]":
+    wrong = states[~states["agree"]]
+    keys = [wrong["sample"], *(wrong[f"root_{name}"] for name in ("frame", "layer", "unit"))]
+    return wrong.groupby(keys).size()
 
 
 def _blocks(shards: Iterable[Traces], rows: int) -> Iterator[Traces]:

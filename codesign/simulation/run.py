@@ -3,13 +3,14 @@
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, as_completed
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from codesign.analysis.agreement import Twins
-from codesign.analysis.summary import TARGETS, summarise, verdict
+from codesign.analysis.agreement import Twins, Yardstick
+from codesign.analysis.summary import TARGETS, root_figures, summarise, verdict
 from codesign.errors import InputError
 from codesign.files import unwritable, write_json
 from codesign.mapping.design import count_mapping
@@ -25,8 +26,11 @@ from codesign.simulation.engines import (
     run_groups,
     wanted,
 )
+from codesign.simulation.explain import explain
 from codesign.simulation.hysteresis import measure_cells
 from codesign.simulation.judge import judge
+from codesign.simulation.limits import limits_of
+from codesign.simulation.perturb import SIGMAS_UNITS, measure_suppression
 from codesign.simulation.plan import (
     Plan,
     design_digest,
@@ -85,10 +89,14 @@ def simulate(
             loops.result()
         inputs = setting.inputs_units()[list(plan.clips)]
         twins = Twins.of(ideal_twin(setting.yardstick.parameters, inputs, setting.yardstick.rule))
+        setting = replace(setting, yardstick=_with_limits(setting))
         results = write_tables(
             folder, setting.yardstick, plan, twins, _shards(folder, plan, engine)
         )
-        figures = summarise(results.samples, results.tally) | _facts(setting, results)
+        hardware = setting.exported.hardware
+        results = explain(folder, setting.yardstick, hardware, results, batch)
+        figures = summarise(results.samples, results.tally) | root_figures(results.roots)
+        figures |= _facts(setting, results) | _suppression(setting, engine, say)
         figures |= {"engine": "ngspice" if engine is None else "batched"}
         if batch is not None:
             figures |= _judge(batch, setting, results, executor)
@@ -112,7 +120,7 @@ def _prepare(setting: Setting, engine: Engine | None) -> None:
     except OSError as error:
         raise unwritable(folder, error) from error
     # A summary is of one plan and one engine: until there is a new one there is none.
-    for name in ("summary.json", "judge.json", "judge.parquet"):
+    for name in ("summary.json", "judge.json", "judge.parquet", "suppression.parquet"):
         (folder / name).unlink(missing_ok=True)
     name = "ngspice" if engine is None else f"batched {engine.key}"
     write_plan(run, plan, design_digest(setting.exported), name)
@@ -177,6 +185,18 @@ def _run_batched(batch: Batch, folder: Path, progress: Progress) -> None:
         progress(done, len(batch.plan.samples), failed)
 
 
+def _with_limits(setting: Setting) -> Yardstick:
+    """The yardstick with what cells decide by, now that the nominal chip's were measured."""
+    cells = None if setting.plan.chips is not None else setting.folder / "cells.json"
+    law = None if setting.plan.chips is None else setting.bench.law
+    exported, yardstick = setting.exported, setting.yardstick
+    unrepresentable = exported.facts["unrepresentable"]
+    return replace(
+        yardstick,
+        limits=limits_of(yardstick, exported.hardware, unrepresentable, cells, law),
+    )
+
+
 def _shards(folder: Path, plan: Plan, engine: Engine | None) -> Iterator[Traces]:
     """The samples wanted now, in order, read one shard at a time."""
     if engine is None:
@@ -191,6 +211,21 @@ def _present(traces: Traces | None, folder: Path) -> Traces:
     if traces is None:
         raise InputError(f"Results in {folder} vanished while they were in use; simulate again.")
     return traces
+
+
+def _suppression(setting: Setting, engine: Engine | None, say: Say) -> dict[str, Any]:
+    """Error suppression of the nominal chip: as asked for, or where it costs next to nothing."""
+    plan, asked = setting.plan, setting.options.suppression
+    if plan.chips is not None or asked == () or (asked is None and engine is None):
+        return {}
+    if engine is None:
+        engine = choose_engine("batched", plan.total, setting.exported, setting.point, say)
+        assert engine is not None  # "batched" raises instead
+    sigmas = tuple(sorted(set(asked or SIGMAS_UNITS)))
+    inputs = setting.inputs_units()[list(plan.clips)][plan.start : plan.stop]
+    return measure_suppression(
+        setting.folder, engine, setting.yardstick, plan, inputs, sigmas, setting.workers
+    )
 
 
 def _judge(batch: Batch, setting: Setting, results: Results, executor: Executor) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class Options:
 
     ``chips`` draws that many chips with mismatch (None: the nominal chip), each with ``clips``
     clips (default then: 1). ``samples`` is the range of the plan to run. ``judge`` samples of a
-    batched run are simulated again in ngspice.
+    batched run are simulated again in ngspice. ``suppression``: sigmas (units) at which error
+    suppression is measured, none if empty; None measures it wherever the batched engine is at hand.
     """
 
     clips: int | None = None
@@ -46,6 +47,7 @@ class Options:
     samples: Range = (None, None)
     engine: EngineName | None = None
     judge: int = JUDGE_SAMPLES
+    suppression: tuple[float, ...] | None = None
 
 
 DEFAULTS = Options()
@@ -84,6 +86,10 @@ def set_up(run: Run, options: Options) -> Setting:
             f"The design was made with other model files or another adapter of '{pdk.name}' than "
             f"the ones found now, in {pdk.root}; make it again with 'codesign export-netlist' or "
             "name the same installation with --pdk-root."
+        )
+    if options.suppression and options.chips is not None:
+        raise InputError(
+            "--suppression is measured on the nominal chip: leave out --mc, or --suppression."
         )
     count = options.clips or (flow.simulation.clips if options.chips is None else 1)
     plan = make_plan(

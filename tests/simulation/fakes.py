@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -26,6 +27,8 @@ from codesign.simulation.draws import Draws
 from codesign.twin.ideal import ideal_twin
 
 Floats = NDArray[np.float64]
+
+FRAME_S = 0.01
 
 
 class UnsupportedDesign(InputError):  # noqa: N818 - reads as what happened
@@ -69,10 +72,11 @@ class FakeEngine:
 
     def run(
         self, inputs_units: Floats, clip: NDArray[np.int64], draws: Draws | None,
-        chip: NDArray[np.int64], *, threads: int,
+        chip: NDArray[np.int64], *, threads: int, waves: int = 0,
     ) -> FakeResult:  # fmt: skip
         assert threads >= 1
-        self.calls.append(len(clip))
+        if not waves:
+            self.calls.append(len(clip))
         twins = ideal_twin(self.parameters, inputs_units, "last_frame")
         factor = np.ones(1) if draws is None else draws.mulu0.mean(axis=1) ** 100
         if draws is not None:
@@ -91,6 +95,21 @@ class FakeEngine:
             tuple("a current left the fitted range" if bad else "" for bad in failed),
             0.01 * len(clip),
         )  # fmt: skip
+
+    def waves_of(self, result: FakeResult, row: int) -> pd.DataFrame:
+        """Steps: every frame at its sampled value, v0 on the state's side."""
+        layers, units, frames = result.candidates_a.shape[1:]
+        columns: dict[str, Any] = {"time_s": (np.arange(20 * frames) + 1) / 20 * FRAME_S}
+        for layer, unit in np.ndindex(layers, units):
+            at = f"l{layer}.u{unit}"
+            candidate, state = (
+                np.repeat(values[row, layer, unit], 20)
+                for values in (result.candidates_a, result.states_a)
+            )
+            columns[f"candidate.{at}_a"], columns[f"state.{at}_a"] = candidate, state
+            half = float(self.parameters[f"layers.{layer}.cell.alpha"][unit]) * self.unit_a / 2
+            columns[f"v0.{at}_v"] = np.where(state > half, 1.6, 0.0)
+        return pd.DataFrame(columns)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, engine: Any = FakeEngine) -> list[Any]:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from codesign.analysis.causes import NEAR_UNITS
 from codesign.report.load import RunData, Simulation
 from codesign.report.page import (
     ROWS_LISTED,
@@ -24,6 +23,8 @@ from codesign.report.style import count, fixed, is_number, light, number, percen
 from codesign.report.svg import HALF, dots, drawing, new_figure, render
 from codesign.report.thresholds import cell_thresholds, distances
 from codesign.report.waves import Floats
+
+NEAR_UNITS = 0.05
 
 CAUSES = {
     "threshold": f"the twin's candidate is within {NEAR_UNITS:g} units of a threshold",
