@@ -43,11 +43,12 @@ def fit(sums: Floats, full_scale_units: float) -> list[dict[str, Any]]:
         rows.append(
             {
                 "count": int(n),
-                "gain": float(gain),
-                "offset_units": float(offset),
-                "error_rms_units": float(error**0.5),
-                "residual_rms_units": float(residual),
-                "residual_of_full_scale": float(residual / full_scale_units)
+                # What differs beyond depends on the order in which samples were added.
+                "gain": round(float(gain), 6),
+                "offset_units": round(float(offset), 6),
+                "error_rms_units": round(float(error**0.5), 6),
+                "residual_rms_units": round(float(residual), 6),
+                "residual_of_full_scale": round(float(residual / full_scale_units), 6)
                 if full_scale_units
                 else None,
             }

@@ -93,8 +93,8 @@ def sigmas(
     callback=sigmas,
     metavar="SIGMA[,SIGMA...]",
     help="Measure error suppression with input noise of these standard deviations, in units, in "
-    "the batched engine; 'off' does not. [default: 0.01,0.02,0.05,0.1,0.2,0.5 in batched runs of the "
-    "nominal chip]",
+    "the batched engine; 'off' does not. [default: 0.01,0.02,0.05,0.1,0.2,0.5 in batched runs of "
+    "the nominal chip]",
 )
 @click.option(
     "--jobs",

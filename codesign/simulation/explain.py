@@ -56,12 +56,8 @@ def explain(
             wave = cut(waves, root, yardstick)
             judged[root["root"]] = judge_wave(wave, facts(root, yardstick, hardware))
             parts.append(_snippet(root["root"], wave))
-    found = roots["root"].map(judged)
-    seen = found.notna()
     sampled_cause = roots["cause"].copy()
-    roots["evidence"] = np.where(seen, WAVEFORM, SAMPLED)
-    roots.loc[seen, "cause"] = found[seen].str[0]
-    roots["why"] = found.str[1].where(seen, "no waveform was kept")
+    _fill(roots, judged)
     _write(folder / "roots.parquet", roots)
     empty = pd.DataFrame(
         {name: [] for name in ("root", "at", "candidate_units", "v0_v", "state_units")}
@@ -73,6 +69,17 @@ def explain(
     _write(folder / "samples.parquet", samples)
     tally = _recount(results.tally, sampled_cause, roots["cause"])
     return replace(results, samples=samples, roots=roots, tally=tally)
+
+
+def _fill(roots: pd.DataFrame, judged: dict[int, tuple[str, str]]) -> None:
+    """Cause, evidence and the sentence that says why, of every root."""
+    unseen = [(str(cause), "no waveform was kept") for cause in roots["cause"]]
+    found = [judged.get(k, kept) for k, kept in zip(roots["root"], unseen, strict=True)]
+    roots["cause"] = pd.Series([cause for cause, _ in found], dtype="str")
+    roots["why"] = pd.Series([why for _, why in found], dtype="str")
+    roots["evidence"] = pd.Series(
+        [WAVEFORM if k in judged else SAMPLED for k in roots["root"]], dtype="str"
+    )
 
 
 def _table(results: Results, limits: Limits) -> pd.DataFrame:

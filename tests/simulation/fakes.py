@@ -97,19 +97,22 @@ class FakeEngine:
         )  # fmt: skip
 
     def waves_of(self, result: FakeResult, row: int) -> pd.DataFrame:
-        """Steps: every frame at its sampled value, v0 on the state's side."""
-        layers, units, frames = result.candidates_a.shape[1:]
-        columns: dict[str, Any] = {"time_s": (np.arange(20 * frames) + 1) / 20 * FRAME_S}
-        for layer, unit in np.ndindex(layers, units):
-            at = f"l{layer}.u{unit}"
-            candidate, state = (
-                np.repeat(values[row, layer, unit], 20)
-                for values in (result.candidates_a, result.states_a)
-            )
-            columns[f"candidate.{at}_a"], columns[f"state.{at}_a"] = candidate, state
-            half = float(self.parameters[f"layers.{layer}.cell.alpha"][unit]) * self.unit_a / 2
-            columns[f"v0.{at}_v"] = np.where(state > half, 1.6, 0.0)
-        return pd.DataFrame(columns)
+        return stepped_waves(result, row)
+
+
+def stepped_waves(result: FakeResult, row: int) -> pd.DataFrame:
+    """Waveforms in steps: every frame at its sampled value, v0 on the state's side."""
+    layers, units, frames = result.candidates_a.shape[1:]
+    columns: dict[str, Any] = {"time_s": (np.arange(20 * frames) + 1) / 20 * FRAME_S}
+    for layer, unit in np.ndindex(layers, units):
+        at = f"l{layer}.u{unit}"
+        candidate, state = (
+            np.repeat(values[row, layer, unit], 20)
+            for values in (result.candidates_a, result.states_a)
+        )
+        columns[f"candidate.{at}_a"], columns[f"state.{at}_a"] = candidate, state
+        columns[f"v0.{at}_v"] = np.where(state > 1e-10, 1.6, 0.0)
+    return pd.DataFrame(columns)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, engine: Any = FakeEngine) -> list[Any]:

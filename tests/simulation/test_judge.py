@@ -19,7 +19,7 @@ from codesign.simulation.run import simulate
 from codesign.simulation.sample import Job, run_sample, shard_path
 from codesign.simulation.setting import Options, set_up
 from codesign.simulation.traces import Traces, join, read_traces
-from tests.simulation.fakes import FakeResult, install, stamps
+from tests.simulation.fakes import FakeResult, install, stamps, stepped_waves
 from tests.trained import made_up_run
 
 pytestmark = pytest.mark.ngspice
@@ -52,7 +52,7 @@ class Answers:
 
     def run(
         self, _inputs: object, clip: NDArray[np.int64], draws: Draws | None,
-        chip: NDArray[np.int64], *, threads: int,
+        chip: NDArray[np.int64], *, threads: int, waves: int = 0,
     ) -> FakeResult:  # fmt: skip
         assert threads >= 1
         found = []
@@ -69,6 +69,9 @@ class Answers:
             whole.candidates_a * np.float32(1 + self.error), whole.states_a, whole.logits_a,
             whole.power_w * (1 + self.power_error), whole.status, whole.message, 0.01,
         )  # fmt: skip
+
+    def waves_of(self, result: FakeResult, row: int) -> pd.DataFrame:
+        return stepped_waves(result, row)
 
 
 @pytest.fixture(scope="module")
