@@ -71,8 +71,12 @@ def variant(library: Library, hardware: HardwareSection, tree: ReferenceSizes | 
     """
     block, top = library.subcircuits[BLOCK], library.subcircuits[library.top]
     had = has_tree(library)
+    # Read from a file, all elements are in one group.
+    kept = (tuple(e for e in group.elements if e.name != INSTANCE) for group in block.groups)
     groups = tuple(
-        group for group in block.groups if all(e.name != INSTANCE for e in group.elements)
+        replace(group, elements=elements)
+        for group, elements in zip(block.groups, kept, strict=True)
+        if elements
     )
     plain = replace(block, ports=("ref_p", "ref_n", "vdd", "vss"), groups=groups)
     changed = plain if tree is None else with_tree(plain, hardware, tree)

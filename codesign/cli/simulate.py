@@ -1,19 +1,30 @@
 """``codesign simulate``: test clips at transistor level, compared with the software twin."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
 
+from codesign.cli.corners import (
+    corner_options,
+    describe_corners,
+    refuse_with_corners,
+    refuse_without_corners,
+    selection,
+)
 from codesign.cli.options import console, pdk_root_option, run_argument
 from codesign.errors import SpecificationFailed
 from codesign.report import build_report
 from codesign.runs import Run, open_run
+from codesign.simulation.corners import CornerOptions, simulate_corners
 from codesign.simulation.engines import NGSPICE_UP_TO, EngineName
 from codesign.simulation.plan import NOMINAL, Range
-from codesign.simulation.run import Options, simulate
+from codesign.simulation.points import CLIPS, CORNERS_PLAN
+from codesign.simulation.run import Options, Progress, Say, simulate
 from codesign.simulation.setting import JUDGE_SAMPLES
 
 _ENGINES = ("auto", "ngspice", "batched")
@@ -114,6 +125,7 @@ def sigmas(
     type=click.FloatRange(0, 1),
     help="Exit with 1 when fewer decisions than this part equal the twin's.",
 )
+@corner_options
 @click.option("--fresh", is_flag=True, help="Discard finished samples and simulate all again.")
 @pdk_root_option
 def command(
@@ -127,17 +139,39 @@ def command(
     jobs: int | None,
     timeout_s: float | None,
     min_agreement: float | None,
+    at_corners: bool,
+    bias: str | None,
+    corners: tuple[str, ...],
+    supplies: tuple[float, ...],
+    temperatures_c: tuple[float, ...],
     fresh: bool,
     pdk_root: Path | None,
 ) -> None:
     """Simulate test clips of RUN at transistor level and compare them with the software twin.
 
     Without --mc the nominal chip, into RUN/sim/nominal; with it chips with mismatch, into
-    RUN/sim/mc. Finished samples are kept: an interrupted call is continued by the same call. RUN
-    is a run folder; without it the newest run under ./runs is taken. Exit code 1 when ngspice
-    contradicts the batched engine.
+    RUN/sim/mc; with --corners the points of the process, into RUN/sim/corners. Finished samples are
+    kept: an interrupted call is continued by the same call. RUN is a run folder; without it the
+    newest run under ./runs is taken. Exit code 1 when ngspice contradicts the batched engine.
     """
     opened = open_run(run)
+    chosen = {
+        "--bias": bias, "--corner": corners, "--supply": supplies, "--temperature": temperatures_c
+    }  # fmt: skip
+    if at_corners:
+        refuse_with_corners({"--mc": chips, "--samples": samples != (None, None)})
+        points = CornerOptions(
+            clips=clips or CLIPS, bias=bias or "design", batched=engine == "batched",
+            selection=selection(corners, supplies, temperatures_c), jobs=jobs,
+            timeout_s=timeout_s, pdk_root=pdk_root, fresh=fresh,
+        )  # fmt: skip
+        figures = with_progress(lambda show, say: simulate_corners(opened, points, show, say))
+        describe_corners(figures)
+        build_report(opened)
+        click.echo(opened.sim_dir(CORNERS_PLAN))
+        check_agreement(figures, min_agreement)
+        return
+    refuse_without_corners(chosen)
     options = Options(
         clips=clips, jobs=jobs, timeout_s=timeout_s, min_agreement=min_agreement,
         pdk_root=pdk_root, fresh=fresh, chips=chips, samples=samples,
@@ -155,17 +189,22 @@ def command(
 
 def simulate_with_progress(run: Run, options: Options) -> dict[str, Any]:
     """Simulate with a bar that counts samples and failures."""
+    return with_progress(lambda show, say: simulate(run, options, show, say))
+
+
+def with_progress(work: Callable[[Progress, Say], dict[str, Any]]) -> dict[str, Any]:
+    """Do ``work`` with a bar that counts samples and failures."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[failed]}"),
     )  # fmt: skip
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with ProgressBar(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("samples", total=None, failed="")
 
         def show(done: int, total: int, failed: int) -> None:
             bar.update(task, completed=done, total=total, failed=f"{failed} failed" * bool(failed))
 
-        return simulate(run, options, show, lambda text: console.print(text, markup=False))
+        return work(show, lambda text: console.print(text, markup=False))
 
 
 def describe(figures: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ def calibrate(point: ProcessPoint) -> Calibration:
     Raises EnvironmentMissing when ngspice or the models cannot do it.
     """
     key = point.key()
-    mirrors = cached("mirrors", key, lambda: measure_mirrors(point), asdict, _mirrors)
+    mirrors = cached("mirrors", key, lambda: measure_mirrors(point), asdict, read_mirrors)
     cell_map = cached(
         f"cell_map_{point.hardware.cell}",
         key,
@@ -101,7 +101,8 @@ def _unpack(stored: dict[str, Any]) -> Programmed:
     )
 
 
-def _mirrors(stored: dict[str, Any]) -> MirrorCalibration:
+def read_mirrors(stored: dict[str, Any]) -> MirrorCalibration:
+    """Mirror constants from their JSON form, as in ``design.json``; KeyError, TypeError if not."""
     parts: dict[str, Any] = {}
     for name, value in stored.items():
         if name.startswith("bias"):

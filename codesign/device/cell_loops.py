@@ -29,6 +29,10 @@ V0_STEP_V = 0.01
 SERVO_V = 0.02
 
 
+class NotBistable(EnvironmentMissing):
+    """A cell without a hysteresis at this process point."""
+
+
 @dataclass(frozen=True)
 class CellBias:
     """The currents that program a cell, in unit currents (of the unit current)."""
@@ -181,7 +185,7 @@ def _loop(plot: Plot, k: int, bias: CellBias) -> Loop:
     folds = np.flatnonzero(slope[1:] != slope[:-1]) + 1
     # Two folds, a maximum then a minimum: anything else is not a hysteresis.
     if len(folds) != 2 or slope[0] < 0:
-        raise EnvironmentMissing(
+        raise NotBistable(
             f"A cell with I_thresh = {bias.threshold:.3g}, I_width = {bias.width:.3g} and I_gain = "
             f"{bias.gain:.3g} unit currents is not bistable at this process point; change "
             "hardware.unit_current_a, supply_v or the device sizes."

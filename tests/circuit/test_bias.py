@@ -80,6 +80,10 @@ def test_text_of_a_network_with_a_tree_read_back_is_the_same_circuit() -> None:
     text = network_text(library, {"n": "nfet", "p": "pfet"}, read_library())
     parsed = {s.name: s for s in parse_subcircuits(text, "text", "nfet", "pfet")}
     again = Library("network", {**read_library(), **parsed})
+    ideal = build_network(small_design())
+    assert [(d.name, d.nodes) for d in flatten(variant(again, _with_tree().hardware, None))] == [
+        (d.name, d.nodes) for d in flatten(ideal)
+    ]
     assert [(d.name, d.nodes) for d in flatten(again)] == [
         (d.name, d.nodes) for d in flatten(library)
     ]
