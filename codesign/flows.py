@@ -37,6 +37,7 @@ __all__ = [
     "SpeechCommandsTask",
     "Task",
     "TrainingSection",
+    "default_hardware",
     "dump_flow",
     "load_flow",
     "parse_flow",
@@ -71,6 +72,17 @@ def parse_flow(data: dict[str, Any], where: str) -> Flow:
         return Flow.model_validate(data)
     except ValidationError as error:
         raise InputError(f"{where}: {_describe(error)}") from error
+
+
+def default_hardware(overrides: tuple[str, ...] = ()) -> HardwareSection:
+    """The hardware specification without a flow, changed by ``"hardware.key=value"`` strings.
+
+    Raises InputError when a key or a value is wrong.
+    """
+    data: dict[str, Any] = {}
+    for override in overrides:
+        _apply_override(data, override)
+    return parse_flow(data, "--set").hardware
 
 
 def dump_flow(flow: Flow) -> str:

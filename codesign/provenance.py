@@ -16,13 +16,17 @@ _PACKAGES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "PySp
 
 def collect_provenance(flow: Flow) -> dict[str, Any]:
     """Versions, seed, host and time; the PDK and ngspice are added by the stages that use them."""
+    return {**made_with(), "seed": flow.seed}
+
+
+def made_with() -> dict[str, Any]:
+    """Versions, host and time of a result that has no flow."""
     return {
         "codesign": codesign.__version__,
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "host": platform.node(),
         "time_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": flow.seed,
         "git": git_state(Path(codesign.__file__).resolve().parent),
         "packages": {name: _package_version(name) for name in _PACKAGES},
     }

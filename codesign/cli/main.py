@@ -24,6 +24,7 @@ COMMANDS = {
     "report": "Write the HTML report of a run.",
     "demo": "All stages on embedded data, from training to report.",
     "doctor": "Say what this machine has, what it lacks and how to fix it.",
+    "characterize": "Measure the devices of a process: mirrors, cells, noise, leakage, mismatch.",
     "pdk": "List, show and check the process models found on this machine.",
 }
 

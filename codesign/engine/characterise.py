@@ -12,7 +12,8 @@ import numpy as np
 
 from codesign.device.bench import ProcessPoint
 from codesign.device.cache import cached, digest
-from codesign.engine.capacitance import Capacitance, measure_capacitances
+from codesign.device.capacitance import Capacitance, measure_capacitances
+from codesign.device.geometry import Geometry, geometry_of
 from codesign.engine.fits import (
     FitError,
     MirrorFit,
@@ -21,7 +22,7 @@ from codesign.engine.fits import (
     fit_switch,
 )
 from codesign.engine.graph import Graph, Unsupported, is_mirror
-from codesign.engine.tables import Geometry, geometry_of, mirror_table, switch_table
+from codesign.engine.tables import mirror_table, switch_table
 
 SCHEMA = 6
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from codesign.circuit.elements import Mosfet
 from codesign.circuit.testbench import GMIN_S
-from codesign.engine.capacitance import GATE_TERMS
+from codesign.device.capacitance import GATE_TERMS
+from codesign.device.geometry import geometry_of
 from codesign.engine.characterise import Models
 from codesign.engine.graph import Graph, is_mirror
-from codesign.engine.tables import geometry_of
 
 Floats = NDArray[np.float64]
 

@@ -23,15 +23,8 @@ from numpy.polynomial import polynomial as poly
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from codesign.engine.tables import (
-    GATE_STEP_V,
-    MOBILITY,
-    REFERENCE_DRAIN_V,
-    SHIFT_V,
-    Geometry,
-    MirrorTable,
-    SwitchTable,
-)
+from codesign.device.geometry import REFERENCE_DRAIN_V, Geometry
+from codesign.engine.tables import GATE_STEP_V, MOBILITY, SHIFT_V, MirrorTable, SwitchTable
 
 Floats = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.circuit.elements import Mosfet
 from codesign.device.bench import ProcessPoint
+from codesign.device.geometry import REFERENCE_DRAIN_V, Geometry, sign_and_model
 from codesign.spice.rawfile import Plot
 
 Floats = NDArray[np.float64]
@@ -25,23 +25,6 @@ _DIODE_STEP_V = 0.01
 _CHUNK = 64
 SHIFT_V = 5e-3
 MOBILITY = 1.02
-
-
-@dataclass(frozen=True, order=True)
-class Geometry:
-    """One drawn transistor: polarity, width and length in metres."""
-
-    polarity: str
-    w_m: float
-    l_m: float
-
-    def text(self) -> str:
-        return f"{self.polarity} {self.w_m * 1e6:g}u/{self.l_m * 1e6:g}u"
-
-
-def geometry_of(device: Mosfet) -> Geometry:
-    """The geometry of a transistor of ``flatten``."""
-    return Geometry(device.polarity, float(device.w_m), float(device.l_m))
 
 
 @dataclass(frozen=True)
@@ -73,9 +56,6 @@ class SwitchTable:
     current_a: Floats  # (source, drain_source, gate)
 
 
-REFERENCE_DRAIN_V = 0.6
-
-
 def mirror_table(point: ProcessPoint, geometries: Sequence[Geometry]) -> MirrorTable:
     """Measure mirrors of one polarity; raises EnvironmentMissing when ngspice cannot."""
     supply = point.hardware.supply_v
@@ -92,11 +72,6 @@ def mirror_table(point: ProcessPoint, geometries: Sequence[Geometry]) -> MirrorT
         gate, drain, np.concatenate([p[0] for p in parts]), diode,
         np.concatenate([p[1] for p in parts]), reference, shifted, mobile,
     )  # fmt: skip
-
-
-def sign_and_model(point: ProcessPoint, polarity: str) -> tuple[int, str]:
-    """What turns voltages of an N device into those of ``polarity``, and the PDK's model."""
-    return (1, point.pdk.nmos) if polarity == "n" else (-1, point.pdk.pmos)
 
 
 def _mirrors(

@@ -7,11 +7,11 @@ from itertools import chain
 import numpy as np
 
 from codesign.circuit.elements import Mosfet
+from codesign.device.geometry import Geometry, geometry_of
 from codesign.engine.characterise import Models
 from codesign.engine.charges import node_charges, node_leaks
 from codesign.engine.graph import Block, Graph, Unsupported
 from codesign.engine.program import BLOCK, GATE, NODE, READOUT, Program
-from codesign.engine.tables import Geometry, geometry_of
 
 _MOST = {"groups": 12, "diodes": 8, "gated": 8, "switches": 12}
 

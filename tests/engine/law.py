@@ -11,19 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.engine.capacitance import GATE_TERMS, Capacitance
+from codesign.device.capacitance import GATE_TERMS, Capacitance
+from codesign.device.geometry import REFERENCE_DRAIN_V, Geometry, geometry_of
 from codesign.engine.characterise import HIGHEST_UNITS, Models, thermal_voltage
 from codesign.engine.fits import fit_mirrors, fit_switch
 from codesign.engine.graph import Graph, is_mirror
-from codesign.engine.tables import (
-    MOBILITY,
-    REFERENCE_DRAIN_V,
-    SHIFT_V,
-    Geometry,
-    MirrorTable,
-    SwitchTable,
-    geometry_of,
-)
+from codesign.engine.tables import MOBILITY, SHIFT_V, MirrorTable, SwitchTable
 from codesign.flows import HardwareSection
 
 Floats = NDArray[np.float64]

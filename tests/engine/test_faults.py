@@ -16,10 +16,10 @@ import pytest
 
 from codesign.circuit.elements import Group, Library, Mosfet
 from codesign.device.cache import digest
+from codesign.device.geometry import Geometry
 from codesign.engine import Unsupported, batched, characterise
 from codesign.engine.batched import BatchedEngine
 from codesign.engine.native import call, library
-from codesign.engine.tables import Geometry
 from codesign.errors import EnvironmentMissing
 from codesign.mapping.exported import Exported
 from codesign.simulation.draws import Draws

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from codesign.device.geometry import Geometry
 from codesign.engine import characterise
 from codesign.engine.decode import Circuit
 from codesign.engine.fits import MirrorFit, fit_mirrors, fit_switch
 from codesign.engine.formulas import Devices
 from codesign.engine.graph import Unsupported
-from codesign.engine.tables import SHIFT_V, Geometry, MirrorTable
+from codesign.engine.tables import SHIFT_V, MirrorTable
 from codesign.flows import HardwareSection
 from tests.engine import law
 from tests.engine.circuits import small

@@ -5,10 +5,10 @@ import pytest
 from numpy.polynomial import polynomial as poly
 
 from codesign.circuit.elements import Capacitor
+from codesign.device.geometry import geometry_of
 from codesign.engine.decode import Circuit, decode
 from codesign.engine.graph import Graph, Unsupported, build_graph, is_mirror
 from codesign.engine.program import BLOCK, GATE, NODE, READOUT, Program
-from codesign.engine.tables import geometry_of
 from codesign.engine.translate import build_program
 from codesign.mapping.names import cell_instance, relu_instance
 from tests.engine.circuits import Small, small

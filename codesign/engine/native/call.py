@@ -9,6 +9,7 @@ import numpy as np
 from numpy.polynomial import polynomial as poly
 from numpy.typing import NDArray
 
+from codesign.device.geometry import REFERENCE_DRAIN_V
 from codesign.engine.characterise import Models, thermal_voltage
 from codesign.engine.fits import PINCH_DEGREE, WARP_V
 from codesign.engine.grid import FrameGrid
@@ -16,7 +17,6 @@ from codesign.engine.native.library import kernel, source_digest
 from codesign.engine.native.structures import POINTER, Model, NoiseModel, Problem, Run
 from codesign.engine.noise import POLES, NoiseTable
 from codesign.engine.program import Program
-from codesign.engine.tables import REFERENCE_DRAIN_V
 
 # Samples side by side: in a vector, and in the rows that neighbouring threads of a GPU share.
 LANES, SCALAR_COLUMNS = 16, 32

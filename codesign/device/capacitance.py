@@ -13,7 +13,7 @@ from numpy.polynomial import polynomial as poly
 from numpy.typing import NDArray
 
 from codesign.device.bench import ProcessPoint
-from codesign.engine.tables import REFERENCE_DRAIN_V, Geometry, sign_and_model
+from codesign.device.geometry import REFERENCE_DRAIN_V, Geometry, sign_and_model
 
 Floats = NDArray[np.float64]
 

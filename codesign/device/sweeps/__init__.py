@@ -1,0 +1,1 @@
+"""The sweeps of a characterisation, one per file; each returns a ``Sweep``."""
