@@ -11,9 +11,13 @@ import pandas as pd
 from codesign.device.calibrate import Calibration
 from codesign.device.sweeps.bench import device_size, driven_diode, log_span, model, rail, vector
 from codesign.device.sweeps.sweep import Sweep
-from codesign.device.sweeps.unit_ratio import KINDS
 
 SCHEMA = 1
+# (kind, polarity of the copy, what its current flows into).
+KINDS = (
+    ("p_to_sum", "p", "n"), ("n_to_sum", "n", "level"), ("n_to_p", "n", "p"),
+    ("p_to_readout", "p", "readout"), ("n_to_readout", "n", "readout"),
+)  # fmt: skip
 CURRENTS_A = tuple(float(i) for i in np.geomspace(1e-12, 1e-6, 73))
 
 

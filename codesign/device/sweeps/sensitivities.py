@@ -3,8 +3,8 @@
 ``mirror_sensitivity``: how the logarithm of a copy's current follows its threshold shift and its
 mobility, by current. ``cell_sensitivity``: the same for the thresholds and the gain of one cell,
 for each of its transistors and its bias diodes. Sigmas are first order under the PDK's law: the
-root of the summed squares of sensitivity times the device's own sigma. The bias mirrors (PMOS from the reference line) and the
-turn of the candidate belong to the feed-forward part and are not in it.
+root of the summed squares of sensitivity times the device's own sigma. The bias mirrors (PMOS from
+the reference line) and the turn of the candidate are not in it.
 """
 
 import math
