@@ -14,7 +14,8 @@ from codesign.device.cache import cached
 from codesign.device.calibrate import Calibration, Values
 from codesign.device.range import CurrentRange, supported_range
 from codesign.device.sweeps import (
-    cells,
+    cell_map,
+    cell_program,
     current_range,
     leakage,
     mirror_transfer,
@@ -30,7 +31,8 @@ GROUPS: dict[str, tuple[str, ModuleType]] = {
     "mirror_transfer": ("mirrors against current and drain voltage", mirror_transfer),
     "unit_ratio": ("ratios of unit devices", unit_ratio),
     "current_range": ("copies from 1 pA to 1 uA", current_range),
-    "cells": ("cells", cells),
+    "cell_map": ("the cell's map", cell_map),
+    "cell_program": ("programmed cells", cell_program),
     "time_constants": ("capacitances and time constants", time_constants),
     "leakage": ("leakage", leakage),
     "sensitivities": ("mismatch sensitivities", sensitivities),
@@ -74,7 +76,7 @@ def characterise(
     keys = []
     for name, (title, _) in GROUPS.items():
         progress(f"measuring {title}")
-        chosen = targets if name == "cells" else ()
+        chosen = targets if name == "cell_program" else ()
         sweeps |= measure_group(calibration, name, chosen)
         keys.append(_key(calibration, name, chosen))
     key = hashlib.sha256(json.dumps(keys).encode()).hexdigest()
@@ -91,8 +93,8 @@ def measure_group(
     module = GROUPS[name][1]
 
     def measure() -> dict[str, Sweep]:
-        if name == "cells":
-            return cells.measure(calibration, targets)
+        if name == "cell_program":
+            return cell_program.measure(calibration, targets)
         measured: dict[str, Sweep] = module.measure(calibration)
         return measured
 

@@ -1,11 +1,4 @@
-"""Cells: what bias currents give, how well the map says so, and what the closed loop leaves.
-
-``cell_map`` holds cells on a grid of ideal bias currents against the fitted map. ``cell_program``
-holds targets, the bias mirrors they were drawn with, and what was then measured. Relative errors of
-beta_lo are of beta_lo itself, which is a small difference where the width is most of beta_hi.
-"""
-
-from collections.abc import Sequence
+"""The cell map: cells with ideal bias currents, and how well the fitted formulas describe them."""
 
 import numpy as np
 import pandas as pd
@@ -20,10 +13,9 @@ SCHEMA = 1
 _CHUNK = 12
 _THRESHOLDS = 6
 _WIDTHS = (0.1, 0.4, 0.9)
-_QUANTITIES = ("beta_hi", "beta_lo", "width", "alpha")
 
 
-def default_targets(hardware: HardwareSection) -> list[Values]:
+def spread_cells(hardware: HardwareSection) -> list[Values]:
     """(beta_hi, width, alpha) in units over the bias range: thresholds evenly in their logarithm,
     widths from a tenth to nine tenths of them, gains in another order than the thresholds."""
     low, high = hardware.bias_min_units, hardware.bias_max_units
@@ -37,15 +29,10 @@ def default_targets(hardware: HardwareSection) -> list[Values]:
     return targets
 
 
-def measure(calibration: Calibration, targets: Sequence[Values] = ()) -> dict[str, Sweep]:
-    """``cell_map`` and ``cell_program``; ``targets`` in units, by default over the bias range."""
-    chosen = list(targets) or default_targets(calibration.point.hardware)
-    return {"cell_map": _map(calibration), "cell_program": _program(calibration, chosen)}
-
-
-def _map(calibration: Calibration) -> Sweep:
+def measure(calibration: Calibration) -> dict[str, Sweep]:
+    """``cell_map``: bias currents, what was measured, what the map says, relative errors."""
     point, unit = calibration.point, calibration.point.hardware.unit_current_a
-    biases = [CellBias(*target) for target in default_targets(point.hardware)]
+    biases = [CellBias(*target) for target in spread_cells(point.hardware)]
     rows = []
     for start in range(0, len(biases), _CHUNK):
         chunk = biases[start : start + _CHUNK]
@@ -77,35 +64,4 @@ def _map(calibration: Calibration) -> Sweep:
     coefficients = calibration.cell_map
     for key in ("t0", "t1", "w0", "w1", "g0", "g1"):
         figures[f"map_{key}"] = float(getattr(coefficients, key))
-    return Sweep(table, figures)
-
-
-def _program(calibration: Calibration, targets: list[Values]) -> Sweep:
-    biases, measured = calibration.program(targets)
-    rows = []
-    for target, bias, got in zip(targets, biases, measured, strict=True):
-        wanted = dict(
-            zip(_QUANTITIES, (target[0], target[0] - target[1], *target[1:]), strict=True)
-        )
-        found = dict(zip(_QUANTITIES, (got[0], got[0] - got[1], *got[1:]), strict=True))
-        row = {f"{name}_target_units": wanted[name] for name in _QUANTITIES}
-        row |= {f"{name}_units": found[name] for name in _QUANTITIES}
-        row |= {f"{name}_error": found[name] / wanted[name] - 1 for name in _QUANTITIES}
-        rows.append(
-            row
-            | {
-                "threshold_bias_units": bias.threshold,
-                "width_bias_units": bias.width,
-                "gain_bias_units": bias.gain,
-            }
-        )
-    table = pd.DataFrame(rows)
-    figures = {"cells_programmed": float(len(table))}
-    for name in _QUANTITIES:
-        errors = table[f"{name}_error"].to_numpy()
-        figures[f"cell_{name}_error_rms"] = float(np.sqrt(np.mean(errors**2)))
-        figures[f"cell_{name}_error_worst"] = float(np.abs(errors).max())
-    programmed = table[[f"{name}_error" for name in ("beta_hi", "width", "alpha")]].to_numpy()
-    figures["cell_error_rms"] = float(np.sqrt(np.mean(programmed**2)))
-    figures["cell_error_worst"] = float(np.abs(programmed).max())
-    return Sweep(table, figures)
+    return {"cell_map": Sweep(table, figures)}
