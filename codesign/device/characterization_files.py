@@ -10,6 +10,7 @@ from codesign.device.characterise import Characterization
 from codesign.device.range import check_range
 from codesign.errors import InputError
 from codesign.files import atomic_path, read_json, write_json
+from codesign.pdk import Pdk
 
 SCHEMA = 1
 FACTS = "characterization.json"
@@ -50,7 +51,7 @@ def write_characterization(
         "hash": measured.key,
         "run": run,
         "conditions": {
-            "pdk": point.pdk.describe(),
+            "pdk": _models(point.pdk),
             "ngspice": point.ngspice_version,
             "hardware": point.hardware.model_dump(),
         },
@@ -74,6 +75,13 @@ def write_characterization(
     }
     write_json(folder / FACTS, facts)
     return facts
+
+
+def _models(pdk: Pdk) -> dict[str, Any]:
+    """The models by name and hash: where they lie on this machine is nobody else's concern."""
+    described = pdk.describe()
+    del described["root"]
+    return {**described, "files": [path.name for path in pdk.model_files]}
 
 
 def read_characterization(folder: Path) -> Stored:
