@@ -16,11 +16,13 @@ from codesign.circuit.elements import Library
 from codesign.circuit.library import LIBRARY_FILES, library_text, read_library, with_models
 from codesign.circuit.network import build_network
 from codesign.circuit.power import predict_power
+from codesign.circuit.ranges import plan_ranges
 from codesign.circuit.spice_text import comment, network_text
 from codesign.circuit.testbench import bench_text, control, stimulus
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.device.calibrate import Calibration, calibrate
+from codesign.device.paths import sign_paths
 from codesign.device.reference import size_reference
 from codesign.device.widths import MeasuredWeigher
 from codesign.errors import InputError
@@ -244,6 +246,13 @@ def _facts(
         "mirrors": asdict(design.mirrors),
         "reference": None if design.reference is None else asdict(design.reference),
         "turns_l_m": dict(design.turns),
+        "ranges": plan_ranges(
+            design,
+            library,
+            node_currents(model_parameters(model), clips.inputs.double().numpy()),
+            sign_paths(point, calibration.mirrors, calibration.turns),
+            clips.inputs.shape[1],
+        ),
         "cell_map": asdict(calibration.cell_map),
         "unrepresentable": [asdict(item) for item in design.unrepresentable],
         "unrepresentable_effect": _effect(model, design, clips),

@@ -31,10 +31,13 @@ class InPlace:
 
     ``wanted`` is the magnitude the design gives it, ``software`` the learned magnitude; ``native``
     the diode the signal flows in ("p", "n", or "reference" for a bias), ``positive`` the sign of
-    the term, ``kind`` "sum" or "readout"; ``signal_units`` what the signal carried.
+    the term, ``kind`` "sum" or "readout"; ``signal`` and ``into`` the nodes read ("" for a bias)
+    and added to, ``signal_units`` what the signal carried.
     """
 
     instance: str
+    signal: str
+    into: str
     native: str
     positive: bool
     kind: Literal["sum", "readout"]
@@ -102,26 +105,33 @@ class _Bench:
                 for row in table[parameter].values():
                     if not row.m:
                         continue
-                    native, signal = "reference", 1.0
+                    native, node, carried_units = "reference", "", 1.0
                     if name == "weight":
-                        native = stage.reads.native
-                        signal = self.carries(f"{stage.reads.name}_{row.index[1]}")
+                        native, node = stage.reads.native, f"{stage.reads.name}_{row.index[1]}"
+                        carried_units = self.carries(node)
+                    into = f"{stage.makes.name if stage.makes else 'y'}_{row.index[0]}"
                     yield (
                         InPlace(
-                            row.instance, native, row.device == "pmos", kind,
+                            row.instance, node, into, native, row.device == "pmos", kind,
                             abs(row.software_value), abs(float(realised[parameter][row.index])),
-                            signal,
+                            carried_units,
                         ),
                         f"@m.xs{number}.{device_name(parameter, row.index)}[id]",
                     )  # fmt: skip
         for layer in range(self.design.shape.layers):
             path = ".".join(block_path(f"layers.{layer}.skip.x"))
+            after = carried(self.design, layer + 1).name
             for unit in range(self.design.shape.state_dim):
                 for branch, signals in self._summed(layer):
                     name = f"m{branch}_{unit}"
-                    signal = self.carries(f"{signals.name}_{unit}")
-                    entry = InPlace(f"{path}.{name}", "n", True, "sum", 1.0, 1.0, signal)
-                    yield entry, f"@m.xk{layer}.{name}[id]"
+                    node = f"{signals.name}_{unit}"
+                    yield (
+                        InPlace(
+                            f"{path}.{name}", node, f"{after}_{unit}", "n", True, "sum",
+                            1.0, 1.0, self.carries(node),
+                        ),
+                        f"@m.xk{layer}.{name}[id]",
+                    )  # fmt: skip
 
     def text(self) -> str:
         """Reference, blocks and what drives them."""
