@@ -144,3 +144,27 @@ def count_mapping(path: Path) -> int:
         raise InputError(
             f"Cannot read {path}: {error.strerror}; make the design with 'codesign export-netlist'."
         ) from error
+
+
+def expected_values(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Parameter arrays as the devices of a mapping.csv are expected to realise them, in units.
+
+    Raises InputError when the file cannot be read.
+    """
+    found: dict[str, dict[tuple[int, ...], float]] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                index = tuple(int(k) for k in row["index"].split())
+                found.setdefault(row["parameter"], {})[index] = float(row["expected_value"])
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"Cannot read {path} ({error}); make the design with 'codesign export-netlist'."
+        ) from error
+    arrays = {}
+    for parameter, values in found.items():
+        array = np.full(tuple(int(n) + 1 for n in np.max(list(values), axis=0)), np.nan)
+        for index, value in values.items():
+            array[index] = value
+        arrays[parameter] = array
+    return arrays
