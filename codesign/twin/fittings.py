@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.circuit.elements import Mosfet
-from codesign.engine.tables import Geometry, geometry_of
+from codesign.device.geometry import Geometry, geometry_of
 from codesign.twin.transfer import KINDS, Transfer, copy_na, place
 
 _COPY = re.compile(r"\.m(weight|bias|branch|carried|copy)(_[0-9_]+)?$")

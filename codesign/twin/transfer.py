@@ -26,11 +26,11 @@ from torch import Tensor
 from codesign.circuit.elements import Mosfet
 from codesign.circuit.testbench import GMIN_S
 from codesign.device.bench import ProcessPoint
-from codesign.engine.capacitance import Capacitance
+from codesign.device.capacitance import Capacitance
+from codesign.device.geometry import Geometry, geometry_of
 from codesign.engine.characterise import Models, characterise, thermal_voltage
 from codesign.engine.fits import WARP_V, MirrorFit
 from codesign.engine.graph import Boundary, Graph
-from codesign.engine.tables import Geometry, geometry_of
 from codesign.flows import HardwareSection
 
 Floats = NDArray[np.float64]
