@@ -26,6 +26,9 @@ class DigitsTask(Section):
     input_scale_units: float = Field(
         default=1.0, gt=0, le=4, description="current of the brightest pixel"
     )
+    input_floor_units: float = Field(
+        default=0.1, ge=0, lt=1, description="current of a dark pixel: an empty line is slow"
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> "DigitsTask":
@@ -55,6 +58,9 @@ class SpeechCommandsTask(Section):
     )
     max_input_units: float = Field(
         default=1.5, ge=1, le=4, description="largest input current; the 99th percentile is 1"
+    )
+    input_floor_units: float = Field(
+        default=0.1, ge=0, lt=1, description="smallest input current: an empty line is slow"
     )
     augment_copies: int = Field(
         default=4,
@@ -112,9 +118,9 @@ class TrainingSection(Section):
     )
     surrogate_sharpness: float = Field(default=1.0, gt=0, le=100)
     margin_units: float = Field(
-        default=0.25, ge=0, le=1, description="candidates are pushed this far from thresholds"
+        default=0.35, ge=0, le=1, description="candidates are pushed this far from thresholds"
     )
-    margin_weight: float = Field(default=4.0, ge=0, le=1000)
+    margin_weight: float = Field(default=8.0, ge=0, le=1000)
     margin_ramp_fraction: float = Field(
         default=0.0, ge=0, le=1, description="part of the steps over which that weight grows"
     )
@@ -128,6 +134,12 @@ class TrainingSection(Section):
     weight_limit: float = Field(default=4.0, gt=0, le=16, description="largest |weight|")
     beta_lo_min_units: float = Field(
         default=0.15, gt=0, le=1, description="lower thresholds stay above this, and above leaks"
+    )
+    alpha_min_units: float = Field(
+        default=0.4, gt=0, le=5, description="smallest state: a smaller one charges its line slowly"
+    )
+    width_min_units: float = Field(
+        default=0.2, gt=0, le=4, description="narrowest window, above the spread of its two sides"
     )
     grid_fraction: float = Field(
         default=0.5, ge=0, lt=1, description="part of the steps after which the grid sets in"

@@ -49,16 +49,21 @@ class FeatureSettings:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Coefficient -> input current: ``low`` maps to 0 and ``high`` to 1 unit, per coefficient."""
+    """Coefficient -> input current, per coefficient: ``low`` is ``floor_units``, ``high`` 1 unit.
+
+    The floor keeps a line from running empty: one that does takes milliseconds to come back.
+    """
 
     low: NDArray[np.float32]
     high: NDArray[np.float32]
     max_units: float
+    floor_units: float
 
     def units(self, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Input currents in units [..., frames, n_mfcc], inside [0, max_units]."""
+        """Input currents in units [..., frames, n_mfcc], inside [floor_units, max_units]."""
         scaled = (coefficients - self.low) / (self.high - self.low)
-        return np.clip(scaled, 0.0, self.max_units).astype(np.float32)
+        units = self.floor_units + (1 - self.floor_units) * scaled
+        return np.clip(units, self.floor_units, self.max_units).astype(np.float32)
 
     def as_notes(self) -> dict[str, Any]:
         """JSON-able form, read back by ``from_notes``."""
@@ -66,6 +71,7 @@ class Normalisation:
             "low": [float(value) for value in self.low],
             "high": [float(value) for value in self.high],
             "max_units": self.max_units,
+            "floor_units": self.floor_units,
         }
 
     @staticmethod
@@ -75,17 +81,21 @@ class Normalisation:
             np.asarray(notes["low"], np.float32),
             np.asarray(notes["high"], np.float32),
             float(notes["max_units"]),
+            float(notes["floor_units"]),
         )
 
 
 def fit_normalisation(
-    coefficients: NDArray[np.float32], max_units: float, percentile: float = 1.0
+    coefficients: NDArray[np.float32],
+    max_units: float,
+    floor_units: float,
+    percentile: float = 1.0,
 ) -> Normalisation:
     """Percentiles of training coefficients [clips, frames, n_mfcc], per coefficient."""
     flat = coefficients.reshape(-1, coefficients.shape[-1])
     low, high = np.percentile(flat, [percentile, 100.0 - percentile], axis=0).astype(np.float32)
-    # A coefficient that never moves would divide by zero; it then carries nothing but 0.
-    return Normalisation(low, np.maximum(high, low + 1e-3), max_units)
+    # A coefficient that never moves would divide by zero; it then carries nothing but the floor.
+    return Normalisation(low, np.maximum(high, low + 1e-3), max_units, floor_units)
 
 
 def mel_filters(

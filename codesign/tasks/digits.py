@@ -24,7 +24,9 @@ def load_digits_task(task: DigitsTask, seed: int) -> TaskData:
     Inputs are [N, 8, 8] (image, row = frame, column = input line) in units.
     """
     source = load_digits()
-    images = np.asarray(source.images, dtype=np.float32) * (task.input_scale_units / _BRIGHTEST)
+    span = (task.input_scale_units - task.input_floor_units) / _BRIGHTEST
+    images = task.input_floor_units + np.asarray(source.images, dtype=np.float32) * span
+    images = images.astype(np.float32)
     digits = np.asarray(source.target, dtype=np.int64)
     parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
     for digit in task.classes:
@@ -51,6 +53,7 @@ def load_digits_task(task: DigitsTask, seed: int) -> TaskData:
             "frames": 8,
             "brightest_pixel": _BRIGHTEST,
             "input_scale_units": task.input_scale_units,
+            "input_floor_units": task.input_floor_units,
         },
     )
 

@@ -76,7 +76,9 @@ def load_speech_commands(task: SpeechCommandsTask, data_dir: Path, seed: int) ->
     items = _items(task, folder)
     key = _cache_key(task, settings, folder, items, seed)
     coefficients = cached_features(key, lambda: _compute(task, settings, folder, items, seed))
-    scale = fit_normalisation(coefficients["train"][: len(items["train"])], task.max_input_units)
+    scale = fit_normalisation(
+        coefficients["train"][: len(items["train"])], task.max_input_units, task.input_floor_units
+    )
     copies = {name: _copies(items[name], task) if name == "train" else [] for name in SPLITS}
     splits = {
         name: _split(scale.units(coefficients[name]), items[name], copies[name], task.keyword)

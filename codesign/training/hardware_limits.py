@@ -15,9 +15,10 @@ class Limits:
 
     grid: int
     weight_limit: float
-    bias_min: float
     bias_max: float
     beta_lo_min: float
+    alpha_min: float
+    width_min: float
 
     @classmethod
     def of(cls, flow: Flow) -> "Limits":
@@ -25,9 +26,10 @@ class Limits:
         return cls(
             grid=flow.hardware.weight_grid,
             weight_limit=flow.training.weight_limit,
-            bias_min=flow.hardware.bias_min_units,
             bias_max=flow.hardware.bias_max_units,
             beta_lo_min=flow.training.beta_lo_min_units,
+            alpha_min=max(flow.hardware.bias_min_units, flow.training.alpha_min_units),
+            width_min=max(flow.hardware.bias_min_units, flow.training.width_min_units),
         )
 
 
@@ -49,19 +51,23 @@ def toward_grid(rows: Tensor, packing: Packing, grid: int, strength: float) -> T
 def confine(rows: Tensor, packing: Packing, limits: Limits) -> Tensor:
     """Rows [..., P] with every parameter inside what the chip can hold.
 
-    Weights within +-weight_limit; alpha, width and beta_hi within the bias range, with
-    beta_lo = beta_hi - width at least beta_lo_min.
+    Weights within +-weight_limit; alpha, width and beta_hi between their smallest values and the
+    largest bias current, with beta_lo = beta_hi - width at least beta_lo_min.
     """
     largest = torch.floor(torch.tensor(limits.weight_limit * limits.grid)).item() / limits.grid
     gridded = packing.gridded.to(rows.device)
     confined = torch.where(gridded, rows.clamp(-largest, largest), rows)
-    for key in ("alpha", "beta_hi", "width"):
+    lowest = {
+        "alpha": limits.alpha_min,
+        "beta_hi": limits.width_min + limits.beta_lo_min,
+        "width": limits.width_min,
+    }
+    for key, low in lowest.items():
         at = packing.positions(f"cell.{key}").to(rows.device)
-        low = limits.bias_min + (limits.beta_lo_min if key == "beta_hi" else 0.0)
         confined[..., at] = confined[..., at].clamp(low, limits.bias_max)
     upper = packing.positions("cell.beta_hi").to(rows.device)
     width = packing.positions("cell.width").to(rows.device)
     widest = confined[..., upper] - limits.beta_lo_min
     # Rounding may leave the difference a hair below the range of a bias current.
-    confined[..., width] = torch.minimum(confined[..., width], widest).clamp_min(limits.bias_min)
+    confined[..., width] = torch.minimum(confined[..., width], widest).clamp_min(limits.width_min)
     return confined

@@ -46,12 +46,21 @@ def thresholds(parameters: Mapping[str, Tensor], layer: int) -> tuple[Tensor, Te
 
 
 def threshold_penalty(trace: Trace, parameters: Mapping[str, Tensor], margin: float) -> Tensor:
-    """mean(relu(m - |c - beta_lo|) + relu(m - |c - beta_hi|)) summed over layers: [*S], units."""
+    """How far candidates intrude on the thresholds that decide: [*S], units, summed over layers.
+
+    A cell that is off can only be set, and one that is on can only be cleared, so the mean over
+    clips, frames and units is of relu(m - |c - beta_hi|) where the state before was off, and of
+    relu(m - |c - beta_lo|) where it was on. (A state between the two, while eps > 0, counts in
+    part for both.)
+    """
     terms = []
-    for layer, candidate in enumerate(trace.candidates):
-        for threshold in thresholds(parameters, layer):
+    for layer, (candidate, state) in enumerate(zip(trace.candidates, trace.states, strict=True)):
+        alpha = parameters[f"layers.{layer}.cell.alpha"][..., None, None, :]
+        before = torch.cat([torch.zeros_like(state[..., :1, :]), state[..., :-1, :]], dim=-2)
+        on = (before / alpha).detach().clamp(0, 1)
+        for threshold, decides in zip(thresholds(parameters, layer), (1 - on, on), strict=True):
             distance = (candidate - threshold[..., None, None, :]).abs()
-            terms.append(F.relu(margin - distance).mean((-3, -2, -1)))
+            terms.append((decides * F.relu(margin - distance)).mean((-3, -2, -1)))
     return torch.stack(terms).sum(0)
 
 

@@ -88,16 +88,16 @@ def test_every_mel_filter_is_a_mean(n_mels: int) -> None:
 
 def test_normalisation_maps_percentiles_and_clips() -> None:
     values = np.linspace(-50, 50, 101, dtype=np.float32)[None, :, None]
-    scale = fit_normalisation(np.concatenate([values, values * 3], axis=2), 1.5)
+    scale = fit_normalisation(np.concatenate([values, values * 3], axis=2), 1.5, 0.1)
     units = scale.units(np.array([[-60.0, -147.0], [-49.0, 0.0], [49.0, 147.0], [999, 999]], "f4"))
-    expected = np.array([[0, 0], [0, 0.5], [1, 1], [1.5, 1.5]])
+    expected = np.array([[0.1, 0.1], [0.1, 0.55], [1, 1], [1.5, 1.5]])
     np.testing.assert_allclose(units, expected, atol=1e-6)
 
 
 def test_normalisation_of_a_constant_is_finite_and_survives_json() -> None:
-    scale = fit_normalisation(np.full((2, 5, 3), -9.0, np.float32), 1.5)
+    scale = fit_normalisation(np.full((2, 5, 3), -9.0, np.float32), 1.5, 0.1)
     again = Normalisation.from_notes(scale.as_notes())
-    assert (again.units(np.full((1, 3), -9.0, np.float32)) == 0).all()
+    assert (again.units(np.full((1, 3), -9.0, np.float32)) == np.float32(0.1)).all()
 
 
 def test_wav_and_flac_read_alike(tmp_path: Path) -> None:

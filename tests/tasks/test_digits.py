@@ -81,7 +81,7 @@ def test_the_first_clips_cover_all_classes() -> None:
 def test_inputs_lie_within_the_scale_and_reach_it(scale: float) -> None:
     for split in _load(input_scale_units=scale).splits().values():
         assert split.inputs.dtype == torch.float32
-        assert split.inputs.min() == 0
+        assert split.inputs.min() == pytest.approx(0.1)
         assert split.inputs.max() == pytest.approx(scale)
 
 
@@ -93,10 +93,11 @@ def test_frames_are_the_rows_of_the_image_from_the_top() -> None:
         digit, index = _digit_and_index(name)
         assert source.target[index] == digit
         for frame in range(8):
-            row = source.images[index][frame] * (2.0 / 16)
+            row = 0.1 + source.images[index][frame] * (1.9 / 16)
             np.testing.assert_allclose(inputs[frame].numpy(), row, rtol=1e-6)
 
 
 def test_the_notes_say_how_to_make_the_inputs_again() -> None:
     notes = _load(input_scale_units=1.5).notes
     assert (notes["brightest_pixel"], notes["input_scale_units"]) == (16.0, 1.5)
+    assert notes["input_floor_units"] == 0.1

@@ -21,7 +21,8 @@ def test_confined_cells_fit_their_bias_currents(seed: int, spread: float) -> Non
     confined = PACKING.unpack(confine(rows, PACKING, limits)[0])
     for name, values in confined.items():
         if ".cell." in name:
-            assert values.min() >= torch.tensor(limits.bias_min)
+            smallest = limits.alpha_min if name.endswith("alpha") else limits.width_min
+            assert values.min() >= torch.tensor(smallest)
             assert values.max() <= limits.bias_max
         else:
             assert values.abs().max() <= limits.weight_limit

@@ -138,15 +138,17 @@ def test_the_lead_that_is_missing_is_paid_for() -> None:
     torch.testing.assert_close(total - entropy, torch.tensor(2.0 * (0.5 + 3.0) / 2))
 
 
-def test_the_threshold_penalty_by_hand() -> None:
+def test_the_threshold_penalty_counts_the_threshold_that_decides() -> None:
     parameters = {
         "layers.0.cell.beta_hi": torch.tensor([2.0]),
         "layers.0.cell.width": torch.tensor([1.5]),
+        "layers.0.cell.alpha": torch.tensor([0.8]),
     }
-    candidates = torch.tensor([0.0, 0.45, 0.6, 1.2, 1.95, 9.0]).view(1, 6, 1)
-    trace = Trace(candidates, [candidates], [candidates], [candidates], candidates)
-    # Within 0.2 of 0.5: 0.45 and 0.6; of 2.0: 1.95.
-    expected = (0.15 + 0.1 + 0.15) / 6
+    candidates = torch.tensor([0.45, 1.95, 2.1, 1.9, 0.6, 0.45, 0.55]).view(1, 7, 1)
+    states = torch.tensor([0.0, 0.0, 0.8, 0.8, 0.8, 0.0, 0.0]).view(1, 7, 1)
+    trace = Trace(candidates, [candidates], [states], [candidates], candidates)
+    # Off before, so only 2.0 decides: 1.95 and 2.1. On before, so only 0.5 does: 0.6 and 0.45.
+    expected = (0.15 + 0.1 + 0.1 + 0.15) / 7
     assert float(threshold_penalty(trace, parameters, 0.2)) == pytest.approx(expected, abs=1e-6)
 
 
