@@ -135,6 +135,7 @@ class Search(_Table):
 
 class _AdapterFile(_Table):
     title: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    notice: str = Field(default="", max_length=400, pattern=r"^[^\x00-\x1f\x7f]*$")
     supply_max_v: float = Field(gt=0)
     nmos: tuple[Word, ...] = Field(min_length=1)
     pmos: tuple[Word, ...] = Field(min_length=1)
@@ -155,11 +156,15 @@ class _AdapterFile(_Table):
 
 @dataclass(frozen=True)
 class Adapter:
-    """The validated content of ``pdk/<name>.toml``; ``folder`` is where that file lies."""
+    """The validated content of ``pdk/<name>.toml``; ``folder`` is where that file lies.
+
+    ``notice`` is said at the top of every page about a design in this process.
+    """
 
     name: str
     folder: Path
     title: str
+    notice: str
     supply_max_v: float
     nmos: tuple[str, ...]
     pmos: tuple[str, ...]

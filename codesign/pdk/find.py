@@ -52,6 +52,7 @@ class Pdk:
     limits: Limits
     mismatch: MismatchLaw
     lift: Lift | None = None
+    notice: str = ""
 
     def header(self, corner: str) -> str:
         """The SPICE lines that load this process at ``corner``, each ending in a newline.
@@ -88,6 +89,7 @@ class Pdk:
             "files": [str(path) for path in self.model_files],
             "sha256": self.sha256,
             "digest": self.digest,
+            "notice": self.notice,
             "lifted": self.lift is not None,
         }
 
@@ -256,6 +258,7 @@ def _load(adapter: Adapter, place: Place) -> Pdk | str:
         limits=adapter.limits,
         mismatch=adapter.mismatch,
         lift=lift,
+        notice=adapter.notice,
     )
 
 

@@ -175,6 +175,8 @@ def _design(run: Run, notices: list[str]) -> Design | None:
             "The design was made from other weights than the run holds now, so training and "
             f"hardware below do not belong together: '{_EXPORT} {run.path}' makes it again."
         )
+    # Of a process that is not silicon, the page must say so before any figure.
+    notices += [str(said)] if (said := (info.get("pdk") or {}).get("notice")) else []
     return Design(
         info=info,
         mapping=read_table(

@@ -145,6 +145,7 @@ def render_processes(summary: Mapping[str, Any]) -> str:
         ", ".join(processes),
     ]
     notices = [f"{name} failed: {f['failed']}" for name, f in processes.items() if "failed" in f]
+    notices += [f["notice"] for f in processes.values() if f.get("notice")]
     notices += [
         f"{name} was left out: its models are not on this machine." for name in summary["missing"]
     ]

@@ -73,7 +73,9 @@ def compare_processes(
     processes: dict[str, dict[str, Any]] = {}
     for name, pdk in found.items():
         say(f"{name}: {pdk.title}")
-        facts: dict[str, Any] = {"title": pdk.title, "source": pdk.source, "sha256": pdk.sha256}
+        facts: dict[str, Any] = {
+            "title": pdk.title, "source": pdk.source, "sha256": pdk.sha256, "notice": pdk.notice,
+        }  # fmt: skip
         try:
             specified, changed = suited(hardware, pdk)
             for line in changed:

@@ -61,7 +61,12 @@ def test_each_process_gets_a_run_and_a_column(
     )
     assert not run.design_dir.exists()
 
+    # Each process's run has its own page, made by the same command as any run's.
+    assert main(["report", str(run.path / "pdks" / "generic180")]) == 0
+    own = (run.path / "pdks" / "generic180" / "report" / "index.html").read_text()
     page = (run.path / "pdks" / "index.html").read_text()
+    assert "no silicon stands behind its figures" in own
+    assert "no silicon stands behind its figures" in page
     for words in ("low", "does not fit", "hardware.supply_v: 1.8 becomes 1.6"):
         assert words in page
 
