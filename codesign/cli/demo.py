@@ -78,8 +78,8 @@ def _flow(overrides: tuple[str, ...], pdk_root: Path | None) -> Flow:
             raise
         console.print(
             f"[bold]No models of {flow.hardware.pdk} on this machine: the demo runs in {SHIPPED}"
-            "[/], a process of textbook values that no silicon stands behind. 'codesign doctor' says "
-            "how to install a real one."
+            "[/], a process of textbook values that no silicon stands behind. "
+            "'codesign doctor' says how to install a real one."
         )
         flow = load_flow(FLOW, (*overrides, f"hardware.pdk={SHIPPED}"))
     return flow
