@@ -91,7 +91,7 @@ def describe_corners(figures: dict[str, Any]) -> None:
     """The headline figures of every condition, with their denominators."""
     console.print(
         f"samples: {figures['samples_ok']} of {figures['samples_total']} ran to the end "
-        f"({figures['engine']})"
+        f"({figures['pvt_engine']})"
     )
     for failure in figures["pvt_failures"][:_NAMED]:
         console.print(

@@ -21,6 +21,7 @@ from codesign.report.sections.engine import engine_section
 from codesign.report.sections.mapping import mapping_section
 from codesign.report.sections.power import power_section
 from codesign.report.sections.provenance import provenance_section
+from codesign.report.sections.pvt import pvt_section
 from codesign.report.sections.samples import samples_section
 from codesign.report.sections.training import training_section
 from codesign.report.sections.verdict import Verdict, verdict
@@ -33,6 +34,7 @@ _SECTIONS = (
     waves_section,
     power_section,
     agreement_section,
+    pvt_section,
     engine_section,
     confusion_section,
     training_section,
@@ -42,6 +44,7 @@ _SECTIONS = (
 )
 # Before there are transistors to compare, how the network was learned comes first.
 _SOFTWARE_FIRST = (
+    pvt_section,
     engine_section,
     training_section,
     confusion_section,

@@ -16,6 +16,7 @@ import pandas as pd
 from codesign.errors import InputError
 from codesign.files import read_json
 from codesign.flows import Flow
+from codesign.report.corners import CORNERS_PLAN, Corners, read_corners
 from codesign.report.judged import Judged, judged_plans
 from codesign.report.reading import clean, read_object, read_table
 from codesign.runs import Run
@@ -97,6 +98,7 @@ class RunData:
     simulation: Simulation | None
     judged: tuple[Judged, ...]
     notices: tuple[str, ...]
+    corners: Corners | None = None
 
     @property
     def hardware(self) -> dict[str, Any]:
@@ -129,6 +131,10 @@ def load_run(run: Run, plan: str = "nominal") -> RunData:
         raise InputError(
             f"'{plan}' is not the name of a simulation plan; use a name under {run.path}/sim."
         )
+    if plan == CORNERS_PLAN:
+        raise InputError(
+            f"The points of '{_SIMULATE} --corners' are a section of every page; leave --plan out."
+        )
     notices: list[str] = []
     flow = run.flow()
     provenance = read_object(run.provenance_file, "provenance", _TRAIN)
@@ -144,6 +150,7 @@ def load_run(run: Run, plan: str = "nominal") -> RunData:
         design=_design(run, notices),
         simulation=_simulation(run, plan, notices),
         judged=judged_plans(run),
+        corners=_corners(run, notices),
         notices=tuple(notices),
     )
 
@@ -237,6 +244,16 @@ def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
     )
 
 
+def _corners(run: Run, notices: list[str]) -> Corners | None:
+    found = read_corners(run)
+    if found is not None and _other_circuit(run, found.settings):
+        notices.append(
+            "The points of the process below are of another circuit than the design is now: "
+            f"'{_SIMULATE} --corners {run.path}' simulates this one."
+        )
+    return found
+
+
 def _other_circuit(run: Run, settings: dict[str, Any]) -> bool:
     """Whether the simulated circuit, named by its digest, is no longer the one in design/."""
     simulated = settings.get("design") or settings.get("digest")
@@ -298,4 +315,5 @@ def _waves(folder: Path, samples: Sequence[int]) -> dict[int, Path]:
 
 
 def _plans(run: Run) -> list[str]:
-    return sorted(path.parent.name for path in (run.path / "sim").glob("*/summary.json"))
+    found = (path.parent.name for path in (run.path / "sim").glob("*/summary.json"))
+    return sorted(name for name in found if name != CORNERS_PLAN)

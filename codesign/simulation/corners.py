@@ -87,7 +87,7 @@ def simulate_corners(
     circuits = corner_circuits(setting.exported, setting.point, conditions)
     plan = _plan(setting, circuits, conditions, options)
     folder = run.sim_dir(CORNERS_PLAN)
-    _prepare(run, plan, folder, options.fresh)
+    _prepare(setting, plan, folder, options.fresh)
     engine = "batched" if options.batched else "ngspice"
     say("measuring the reference") if "tree" in {bias_of(c) for c in conditions} else None
     work = CornerWork(setting, plan, circuits, folder, engine)
@@ -101,7 +101,7 @@ def simulate_corners(
         cell_table = cells.table(folder, setting.yardstick)
     figures = write_corner_tables(work, cell_table)
     figures |= {
-        "plan": CORNERS_PLAN, "engine": engine, "pvt_engine": engine, "clips": len(plan.clips),
+        "plan": CORNERS_PLAN, "pvt_engine": engine, "clips": len(plan.clips),
         "clip_ids": list(plan.clip_ids), "pdk": setting.point.pdk.name,
         "pdk_sha256": setting.point.pdk.sha256, "ngspice": setting.point.ngspice_version,
         "supply_v": setting.exported.hardware.supply_v,
@@ -136,17 +136,18 @@ def _plan(
     )
 
 
-def _prepare(run: Run, plan: CornerPlan, folder: Path, fresh: bool) -> None:
+def _prepare(setting: Setting, plan: CornerPlan, folder: Path, fresh: bool) -> None:
     """The plan's folder; samples of another plan are removed, those of this one are kept."""
     try:
-        if fresh or existing_digest(run, plan.name) not in (None, plan.digest):
+        if fresh or existing_digest(setting.run, plan.name) not in (None, plan.digest):
             shutil.rmtree(folder, ignore_errors=True)
         for name in ("shards", "logs", "work"):
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from error
     (folder / "summary.json").unlink(missing_ok=True)
-    write_json(folder / "plan.json", asdict(plan) | {"samples_wanted": plan.total})
+    facts = {"samples_wanted": plan.total, "design": design_digest(setting.exported)}
+    write_json(folder / "plan.json", asdict(plan) | facts)
 
 
 def _run_ngspice(work: CornerWork, executor: Executor, progress: Progress) -> None:
