@@ -20,7 +20,10 @@ _CARD = re.compile(
     rb"((?:\r?\n[ \t]*(?=[+*\r\n])[^\r\n]*)*)",
     re.MULTILINE | re.IGNORECASE,
 )
-_ASSIGNMENT = re.compile(r"([A-Za-z_][\w.]*)\s*=\s*(\{[^}]*\}|'[^']*'|\"[^\"]*\"|[^\s=]+)")
+# A value reaches to the next assignment: expressions may have blanks in them.
+_ASSIGNMENT = re.compile(
+    r"(?<![^\s(])([A-Za-z_][\w.]*)\s*=\s*(\S.*?)(?=\s+[A-Za-z_][\w.]*\s*=(?!=)|\s*$)"
+)
 _WORDS = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s'\"]+")
 
 

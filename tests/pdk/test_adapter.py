@@ -1,6 +1,7 @@
 """The TOML adapters: what ships is valid, what is wrong is named."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,34 @@ def test_a_wrong_adapter_is_an_error_that_names_the_key(
 def test_a_missing_adapter_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Cannot read the PDK adapter"):
         read_adapter(tmp_path / "none.toml")
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_adapter_of_the_guide_is_valid(tmp_path: Path) -> None:
+    block = re.search(r"```toml\n(.*?)```", (DOCS / "pdk.md").read_text(), re.DOTALL)
+    assert block is not None
+    path = tmp_path / "mykit.toml"
+    path.write_text(block[1])
+    adapter = read_adapter(path)
+    assert adapter.corners["typical"] == "NN"
+    assert adapter.nmos[0] == "g45n1svt"
+
+
+def test_the_table_of_generic180_names_every_parameter_of_its_cards() -> None:
+    page = (DOCS / "generic180.md").read_text().split("## Corners")[0]
+    rows = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    cards = (resource_dir("pdk") / "generic180" / "generic180.lib").read_text()
+    devices = cards[cards.index(".model generic180_nmos") :]
+    # Zero switches a term off; the rest of these are selectors or BSIM4's own defaults.
+    settings = dict(re.findall(r"(\w+)=([^\s]+)", devices))
+    plain = {
+        "level", "version", "binunit", "paramchk", "capmod", "diomod", "a0", "ags", "drout",
+        "delta", "wr", "tnom", "ua1", "ub1", "uc1", "at", "cgbo", "clc", "cle", "acde", "moin",
+        "mjd", "cjd", "pbd", "cjswd", "jsd", "jswd", "njs", "njd", "xtid", "xtis", "dvt2",
+    }  # fmt: skip
+    valued = {name for name, value in settings.items() if value != "0"}
+    assert valued - plain <= documented
+    assert documented <= set(settings)

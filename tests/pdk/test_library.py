@@ -62,3 +62,23 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     section = read_section(library, "a")
     assert section is not None
     assert section.missing == (tmp_path / "gone.inc",)
+
+
+def test_settings_of_wrapped_cards_are_read_as_written(tmp_path: Path) -> None:
+    library = tmp_path / "main.lib"
+    library.write_text(
+        ".lib a\n.param x = y + 2 z={1 + 2}\n+ q=3 $ said\n* not = this\n\n+ r='a b'\n"
+        ".subckt wrap d g s b\n.param l=1\n"
+        ".model Dev.4 NMOS (level=54\n* a comment = here\n+ vth0 = {x * (1 + z)} k1=0.5)\n"
+        ".model other nmos\n.ends\n.endl\n"
+    )
+    section = read_section(library, "a", frozenset({"DEV"}))
+    assert section is not None
+    assert section.models == frozenset()
+    assert section.wrapped == {"dev": "wrap", "other": "wrap"}
+    assert section.parameters == {"x": "y + 2", "z": "{1 + 2}", "q": "3", "r": "'a b'"}
+    (card,) = section.cards
+    assert (card.name, card.kind) == ("dev.4", "nmos")
+    assert dict(card.settings)["vth0"] == "{x * (1 + z)}"
+    assert dict(card.settings)["k1"] == "0.5"
+    assert dict(card.settings)["level"] == "54"
