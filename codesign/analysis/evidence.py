@@ -106,7 +106,8 @@ def judge_wave(wave: RootWave, facts: RootFacts) -> tuple[str, str]:
     if (moved is None or undecided) and (value > facts.threshold) == facts.twin_on:
         return "settling", (
             f"the candidate had passed the threshold {_passed(wave, facts, opens, decided):.2f} "
-            "frames before the cell stopped looking, which was too short for it to switch"
+            f"frames before the cell stopped looking, by {abs(value - facts.threshold):.3f} units: "
+            "too little or too late for it to switch"
         )
     return _on_candidate(wave, facts, opens, decided, value)
 

@@ -12,6 +12,15 @@ from codesign.analysis.tally import Tally
 # What a simulation is held against in the report's verdict.
 TARGETS = {"state_agreement": 0.99, "accuracy_difference_points": 2.0}
 
+# What the agreement page holds a simulation against.
+AGREEMENT_TARGETS = {
+    "vote_agreement_not_near_tie": 0.995,
+    "state_agreement": 0.998,
+    "state_agreement_changed": 0.98,
+    "logit_residual_of_full_scale": 0.01,
+    "suppression_ratio_median": 20.0,
+}
+
 # Differing decisions named one by one; the table of samples has them all.
 DIFFERING_NAMED = 100
 

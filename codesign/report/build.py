@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from codesign.files import write_text
+from codesign.report.agreement import agreement_page
 from codesign.report.load import RunData, load_run
 from codesign.report.page import Section
 from codesign.report.sections.agreement import agreement_section
@@ -54,7 +55,9 @@ _SOFTWARE_FIRST = (
 
 
 def build_report(run: Run, plan: str = "nominal") -> Path:
-    """Write report/index.html from whatever stages of ``run`` exist and return its path.
+    """Write report/index.html from whatever stages of ``run`` exist, and return its path.
+
+    A simulation that explains its disagreements has agreement.html beside it.
 
     ``plan`` names the simulation plan whose results are shown. The same files give the same
     bytes. Raises InputError for missing or damaged files, naming the command that makes them.
@@ -62,6 +65,13 @@ def build_report(run: Run, plan: str = "nominal") -> Path:
     data = load_run(run, plan)
     path = run.report_dir / "index.html"
     write_text(path, render_page(data))
+    other = path.with_name("agreement.html")
+    page = agreement_page(data)
+    if page is None:
+        other.unlink(missing_ok=True)
+    else:
+        title = f"{data.flow.name}: agreement"
+        write_text(other, render_document(title, _facts(data), *page, back="index.html"))
     return path
 
 
@@ -78,11 +88,16 @@ def render_document(
     head: Verdict,
     sections: Sequence[Section],
     notices: Sequence[str] = (),
+    back: str | None = None,
 ) -> str:
-    """A page of the house: title and facts, the verdict row, then sections."""
+    """A page of the house: title and facts, the verdict row, then sections; ``back`` is the page
+    it belongs to."""
     scripts = [_asset("theme.js"), _asset("report.js")]
     if any(section.waves for section in sections):
         parts = "\n".join(_asset(f"waves_{part}.js") for part in ("data", "draw", "controls"))
+        scripts.append(f'"use strict";\n(() => {{\n{parts}}})();\n')
+    if any(section.roots for section in sections):
+        parts = "\n".join(_asset(f"roots_{part}.js") for part in ("draw", "controls"))
         scripts.append(f'"use strict";\n(() => {{\n{parts}}})();\n')
     template = _environment().get_template("index.html.j2")
     return template.render(
@@ -90,6 +105,7 @@ def render_document(
         facts=facts,
         verdict=head,
         notices=notices,
+        back=back,
         sections=sections,
         # Trusted: files of this package, and colours from codesign.report.style.
         style=Markup(palette_css() + _asset("report.css")),  # noqa: S704

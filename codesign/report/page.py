@@ -69,12 +69,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Cell:
-    """One table cell: what is shown, what it sorts by, a mark, an inline bar (0 to 1)."""
+    """One table cell: what is shown, what it sorts by, a mark, an inline bar (0 to 1).
+
+    ``root``: the disagreement that the cell opens in the viewer.
+    """
 
     text: str
     sort: float | str | None = None
     mark: Mark = ""
     share: float | None = None
+    root: int | None = None
 
     @property
     def key(self) -> str:
@@ -151,7 +155,7 @@ class Section:
 
     ``lead`` states the finding in a sentence, after ``badge`` if there is a verdict; ``beside``
     is the table that fills the place next to an odd figure; ``waves`` is the payload of the
-    waveform viewer.
+    waveform viewer, ``roots`` that of disagreements; ``link`` is another page and its name.
     """
 
     key: str
@@ -164,6 +168,8 @@ class Section:
     notes: tuple[str, ...] = ()
     waves: dict[str, Any] | None = None
     badge: Badge | None = None
+    roots: dict[str, Any] | None = None
+    link: tuple[str, str] | None = None
 
 
 def unlisted(rows: int) -> str:

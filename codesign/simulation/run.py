@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from codesign.analysis.agreement import Twins, Yardstick
-from codesign.analysis.summary import TARGETS, root_figures, summarise, verdict
+from codesign.analysis.summary import AGREEMENT_TARGETS, TARGETS, root_figures, summarise, verdict
 from codesign.errors import InputError
 from codesign.files import unwritable, write_json
 from codesign.mapping.design import count_mapping
@@ -264,4 +264,5 @@ def _facts(setting: Setting, results: Results) -> dict[str, Any]:
         "near_tie_units": setting.yardstick.near_tie_units,
         "min_agreement": setting.options.min_agreement,
         "targets": TARGETS,
+        "agreement_targets": AGREEMENT_TARGETS,
     }

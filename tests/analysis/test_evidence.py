@@ -78,7 +78,7 @@ CASES: dict[str, tuple[str, RootFacts, RootWave, str]] = {
         "at 0.102 of the frame",
     ),
     "a cell that had too little time": (
-        "settling", SETS, wave(step(0.59, 0.8, 1.3), 0.02, 0), "too short for it to switch",
+        "settling", SETS, wave(step(0.59, 0.8, 1.3), 0.02, 0), "too little or too late",
     ),
     "a cell that moved after its window": (
         "hold", STAYS, wave(0.7, step(0.75, 0, 1.7), step(0.76, 0, 0.8)), "moved at 0.750",
@@ -93,7 +93,7 @@ CASES: dict[str, tuple[str, RootFacts, RootWave, str]] = {
         "settling",
         replace(SETS, was_on=True, beta_lo=1.5),
         wave(1.6, np.interp(AT, [0.5, 0.6, 0.7], [1.7, 1.0, 0.0]), step(0.65, 0.8, 0)),
-        "too short",
+        "too little or too late",
     ),
     "a cell that is not the network's": (
         "range", replace(SETS, unsound=True), wave(1.3, 0, 0), "programmed numbers",

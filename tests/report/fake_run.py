@@ -53,6 +53,68 @@ def make_run(path: Path, stage: str = "simulation", fake: Fake | None = None) ->
     return run
 
 
+def add_explanations(run: Run, fake: Fake | None = None) -> pd.DataFrame:
+    """Roots, their waveforms, sums by unit and error suppression, as ``simulate`` leaves them.
+
+    Every state that differs is a root of its own; returns the roots.
+    """
+    fake = fake or Fake()
+    folder, rng = run.sim_dir(), np.random.default_rng(11)
+    states = pd.read_parquet(folder / "states.parquet")
+    samples = pd.read_parquet(folder / "samples.parquet").set_index("sample")
+    roots = states[~states["agree"]].reset_index(drop=True)
+    names = ["threshold", "settling", "glitch", "static", "hold"]
+    roots["root"] = np.arange(len(roots))
+    roots["cause"] = [names[k % len(names)] for k in range(len(roots))]
+    roots["why"] = [f"the reason of root {k}" for k in range(len(roots))]
+    roots["evidence"], roots["states"], roots["chip"] = "waveform", 1, None
+    roots["clip_id"] = samples["clip_id"].reindex(roots["sample"]).to_numpy()
+    roots["decision_differs"] = roots["sample"].isin(fake.differing)
+    roots["chip_was_active"] = False
+    roots["threshold_units"], roots["spread_units"] = 1.5, 0.04
+    roots["gap_units"] = roots["twin_candidate_units"] - 1.5
+    roots.to_parquet(folder / "roots.parquet")
+    at = np.linspace(-0.05, 0.95, 70)
+    waves = [
+        pd.DataFrame(
+            {"root": k, "at": at, "candidate_units": 1.4 + 0.2 * np.tanh(8 * (at - 0.3)),
+             "v0_v": np.where(at > 0.6, 1.7, 0.0), "state_units": np.where(at > 0.6, 0.9, 0.0)}
+        )
+        for k in range(len(roots))
+    ]  # fmt: skip
+    pd.concat(waves).to_parquet(folder / "root_waves.parquet")
+    error2 = (states["chip_candidate_units"] - states["twin_candidate_units"]) ** 2
+    table = states.assign(
+        pairs=1, differing=~states["agree"], changed_agreeing=states["changed"] & states["agree"],
+        error_square_sum_units2=error2, clean_pairs=1, clean_error_square_sum_units2=error2,
+        agreeing_pairs=1, agreeing_error_square_sum_units2=error2,
+        agreeing_state_error_square_sum_units2=error2 / 400,
+        clean_error_max_units=0.04, error_max_units=0.05,
+    )  # fmt: skip
+    sums = table.groupby(["layer", "unit"]).sum(numeric_only=True).reset_index()
+    sums[["clean_error_max_units", "error_max_units"]] = 0.04
+    sums.to_parquet(folder / "units.parquet")
+    rows = [
+        {"sigma_units": sigma, "clip": clip, "layer": layer, "unit": unit, "margin_units": margin,
+         "candidate_rms_units": sigma, "state_rms_units": sigma / 50, "ratio": 50.0,
+         "frames": fake.frames, "frames_flipped": int(margin < sigma), "reached": True}
+        for sigma in (0.02, 0.1)
+        for clip in range(fake.clips)
+        for layer, unit in np.ndindex(fake.layers, fake.units)
+        for margin in [rng.uniform(0, 1)]
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_parquet(folder / "suppression.parquet")
+    numbers = samples.reset_index()
+    for name in ("candidate_error_rms_units_same_states_below", "logit_error_rms_units",
+                 "candidate_error_max_units_same_states_below"):  # fmt: skip
+        numbers[name] = 0.01
+    numbers["states_differing"] = (
+        roots.groupby("sample").size().reindex(numbers["sample"]).fillna(0).astype(int).to_numpy()
+    )
+    numbers.to_parquet(folder / "samples.parquet")
+    return roots
+
+
 def add_batched(run: Run, plan: str = "mc", verdict: str = "pass") -> None:
     """What the batched engine leaves of a plan, as far as the page of another plan reads it."""
     folder = run.sim_dir(plan)

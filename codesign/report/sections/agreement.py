@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from codesign.report.agreement.data import CAUSES
 from codesign.report.load import RunData, Simulation
 from codesign.report.page import (
     ROWS_LISTED,
-    Cell,
     Figure,
     Section,
     Table,
@@ -21,85 +21,50 @@ from codesign.report.page import (
 )
 from codesign.report.style import count, fixed, is_number, light, number, percent
 from codesign.report.svg import HALF, dots, drawing, new_figure, render
-from codesign.report.thresholds import cell_thresholds, distances
 from codesign.report.waves import Floats
-
-NEAR_UNITS = 0.05
-
-CAUSES = {
-    "threshold": f"the twin's candidate is within {NEAR_UNITS:g} units of a threshold",
-    "settling": "the sampled candidate is on the other side of a threshold",
-    "glitch": "the sampled candidate is right; the cell switched inside the frame",
-    "inherited": "its own previous state, or a layer below, already differs",
-}
 
 
 def agreement_section(data: RunData) -> Section | None:
     """None without a simulation in which some sample ended well."""
     sim = data.simulation
-    if sim is None or (sim.states.empty and not sim.partial):
-        return None
-    states = sim.states
-    if sim.partial:
-        return _of_sums(data, sim)
-    wrong = int((~states["agree"]).sum())
-    figures = [Figure(_candidates(states), _candidate_caption(sim))]
-    if not sim.logits.empty:
-        figures.append(Figure(_logits(sim.logits), _logit_caption(sim)))
-    gaps = distances(states, cell_thresholds(data.design))
-    if len(gaps):
-        figures.append(Figure(_margins(gaps), _margin_caption(gaps)))
-    named = states.loc[~states["agree"], "cause"].fillna("unexplained").value_counts()
-    causes = {str(name): int(n) for name, n in named.items()}
-    return Section(
-        key="agreement",
-        title="Agreement",
-        lead=_sentence(wrong, len(states)),
-        figures=tuple(figures),
-        beside=_causes(causes, len(states)),
-        tables=(_decision_table(data, sim), _tie_table(data, sim), _units(_sums(states))),
-    )
-
-
-def _of_sums(data: RunData, sim: Simulation) -> Section | None:
-    """Of a plan too large for a table of all states: what the states add up to."""
-    if sim.units is None or sim.units.empty:
+    if sim is None or not sim.summary.get("state_count"):
         return None
     causes = sim.summary.get("state_disagreement_causes") or {}
-    total = int(sim.units["pairs"].sum())
+    total, equal = int(sim.summary["state_count"]), float(sim.summary["state_agreement"])
+    wrong = round(total * (1 - equal))
+    figures: tuple[Figure, ...] = ()
+    if not sim.partial and not sim.states.empty:
+        figures = (Figure(_candidates(sim.states), _candidate_caption(sim)),)
+    if not sim.logits.empty and not sim.partial:
+        figures = (*figures, Figure(_logits(sim.logits), _logit_caption(sim)))
+    explained = (sim.folder / "roots.parquet").is_file()
     return Section(
         key="agreement",
         title="Agreement",
-        lead=_sentence(int(sim.units["differing"].sum()), total),
+        lead=_sentence(wrong, total) + _began(sim),
+        figures=figures,
         tables=(
             _causes(causes, total), _decision_table(data, sim), _tie_table(data, sim),
-            _units(sim.units),
         ),
-        notes=("states.parquet of this plan holds the states that differ.",),
+        notes=("states.parquet of this plan holds the states that differ.",) if sim.partial else (),
+        link=("agreement.html", "Every disagreement with its waveform, every unit and clip, error "
+              "suppression: the agreement page") if explained else None,
     )  # fmt: skip
+
+
+def _began(sim: Simulation) -> str:
+    began = sim.summary.get("root_disagreements")
+    if not began:
+        return ""
+    named = sim.summary.get("root_causes") or {}
+    words = ", ".join(f"{count(n)} {name}" for name, n in named.items())
+    return f" They follow from {count(began)} that began it: {words}."
 
 
 def _sentence(wrong: int, total: int) -> str:
     if wrong:
         return f"{count(wrong)} of {count(total)} states differ from the twin's."
     return f"All {count(total)} states equal the twin's."
-
-
-def _sums(states: pd.DataFrame) -> pd.DataFrame:
-    """Sums over the states of every unit, as units.parquet has them."""
-    error = states["chip_candidate_units"] - states["twin_candidate_units"]
-    table = pd.DataFrame(
-        {
-            "layer": states["layer"],
-            "unit": states["unit"],
-            "pairs": 1,
-            "differing": ~states["agree"],
-            "changed": states["changed"],
-            "changed_agreeing": states["changed"] & states["agree"],
-            "error_square_sum_units2": error**2,
-        }
-    )
-    return table.groupby(["layer", "unit"], sort=True).sum().reset_index()
 
 
 def _scatter(
@@ -177,37 +142,6 @@ def _logit_caption(sim: Simulation) -> str:
     )
 
 
-def _margins(gaps: "pd.Series[float]") -> Any:
-    with drawing():
-        fig = new_figure((HALF[0], 300))
-        ax = fig.subplots()
-        bound = _reach(gaps)
-        edges = np.linspace(-bound, bound, 41)
-        ax.axvspan(-NEAR_UNITS, NEAR_UNITS, color=light("bad"), alpha=0.45, linewidth=0)
-        ax.hist(gaps.clip(-bound, bound).tolist(), edges.tolist(), color=light("chip"), alpha=0.8)
-        ax.set(
-            xlabel="candidate minus nearer threshold (units)", ylabel="(unit, frame) pairs",
-            xlim=(-bound, bound),
-        )  # fmt: skip
-        return render(fig, "margins", "Histogram of candidates' distances from thresholds")
-
-
-def _reach(gaps: "pd.Series[float]") -> float:
-    """Half the width of the histogram, units: nearly all pairs, but never less than one unit."""
-    return float(np.ceil(max(1.0, np.quantile(np.abs(gaps.to_numpy(np.float64)), 0.97))))
-
-
-def _margin_caption(gaps: "pd.Series[float]") -> str:
-    near = float((gaps.abs() < NEAR_UNITS).mean())
-    bound = _reach(gaps)
-    beyond = int((gaps.abs() > bound).sum())
-    rest = f" The outermost bars hold the {count(beyond)} beyond {bound:g}." if beyond else ""
-    return (
-        f"Room between the twin's candidates and the nearer threshold: {percent(near)} of "
-        f"{count(len(gaps))} are closer than {NEAR_UNITS:g} units (the red strip).{rest}"
-    )
-
-
 def _decision_table(data: RunData, sim: Simulation) -> Table:
     ok = sim.ok
     differing = ok[~ok["agree"].astype(bool)]
@@ -266,35 +200,3 @@ def _causes(counts: Mapping[str, int], total: int) -> Table:
             for name in names
         ),
     )  # fmt: skip
-
-
-def _units(sums: pd.DataFrame) -> Table:
-    rows: list[tuple[Cell, ...]] = [
-        (*(figure(int(part[name]), str(int(part[name]))) for name in ("layer", "unit")),
-         *_agreement_cells(part))
-        for _, part in sums.iterrows()
-    ]  # fmt: skip
-    layers = sums.drop(columns="unit").groupby("layer", sort=True).sum()
-    rows += [(text(name), text("all"), *_agreement_cells(part)) for name, part in layers.iterrows()]
-    return Table(
-        "States by layer and unit",
-        columns(
-            "Layer | Unit | #Pairs | #Differ | #Equal | #Changes | "
-            "#Equal at changes | #Candidate error (units rms)"
-        ),
-        tuple(rows),
-        folded=len(rows) > 24,
-    )
-
-
-def _agreement_cells(part: "pd.Series[Any]") -> tuple[Cell, ...]:
-    pairs, wrong, changed = (int(part[name]) for name in ("pairs", "differing", "changed"))
-    rms = float(np.sqrt(part["error_square_sum_units2"] / max(1, pairs)))
-    return (
-        figure(pairs, count(pairs)),
-        figure(wrong, count(wrong), "bad" if wrong else ""),
-        share_cell(pairs - wrong, pairs, bar=False),
-        figure(changed, count(changed)),
-        share_cell(int(part["changed_agreeing"]), changed, bar=False),
-        figure(rms, fixed(rms, 4)),
-    )
