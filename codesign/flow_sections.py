@@ -191,6 +191,11 @@ class HardwareSection(Section):
     cell: Literal["async", "strobed"] = Field(
         default="strobed", description="published cell, or the one that looks once per frame"
     )
+    strobe: Literal["ideal", "generator"] = Field(
+        default="ideal",
+        description="strobes of strobed cells from ideal sources, or from a generator of "
+        "transistors; its power is measured and counted in both cases",
+    )
     bias: Literal["ideal", "tree"] = Field(
         default="ideal",
         description="unit current from an ideal source, or from a reference of transistors with "
@@ -212,6 +217,11 @@ class HardwareSection(Section):
     )
     bias_min_units: float = Field(default=0.05, gt=0, le=1, description="smallest bias current")
     bias_max_units: float = Field(default=5.0, gt=1, le=20, description="largest bias current")
+
+    @property
+    def generates_strobes(self) -> bool:
+        """Whether the strobe generator is simulated with the network."""
+        return self.cell == "strobed" and self.strobe == "generator"
 
     @model_validator(mode="after")
     def _edge_inside_frame(self) -> "HardwareSection":

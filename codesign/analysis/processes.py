@@ -17,7 +17,8 @@ SIMULATED = (
     "state_agreement", "state_count", "state_agreement_changed", "state_changed_count",
     "candidate_error_rms_units_same_states_below", "logit_error_rms_units",
     "logit_full_scale_units", "mean_power_w", "mean_power_cells_w", "mean_power_feedforward_w",
-    "mean_power_bias_w", "energy_per_clip_j", "engine",
+    "mean_power_bias_w", "mean_power_strobe_w",
+    "energy_per_clip_j", "engine",
 )  # fmt: skip
 MAPPED = ("transistors", "gate_area_m2", "blocks", "zero_weights", "predicted_power_w")
 

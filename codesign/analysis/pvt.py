@@ -61,7 +61,7 @@ def point_row(
         if int(clip) in nominal_decisions
     ]
     powers = ("mean_power_w", "mean_power_cells_w", "mean_power_feedforward_w",
-              "mean_power_bias_w")  # fmt: skip
+              "mean_power_bias_w", "mean_power_strobe_w")  # fmt: skip
     return {
         "clips": len(samples),
         "clips_ok": len(ok),

@@ -49,6 +49,7 @@ def sample_rows(
             "mean_power_cells_w": traces.power_w[:, 0],
             "mean_power_feedforward_w": traces.power_w[:, 1],
             "mean_power_bias_w": traces.power_w[:, 2],
+            "mean_power_strobe_w": traces.power_w[:, 3],
             "energy_j": total * yardstick.timing.stop_s,
             "wall_s": traces.wall_s,
         }

@@ -184,6 +184,7 @@ def _logits(tally: Tally) -> dict[str, Any]:
 def _power(ok: pd.DataFrame) -> dict[str, Any]:
     names = (
         "mean_power_w", "mean_power_cells_w", "mean_power_feedforward_w", "mean_power_bias_w",
+        "mean_power_strobe_w",
     )  # fmt: skip
     figures: dict[str, Any] = {name: float(ok[name].mean()) if len(ok) else None for name in names}
     figures["power_min_w"] = float(ok["mean_power_w"].min()) if len(ok) else None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from codesign.circuit.elements import Capacitor, Library, flatten
+from codesign.circuit.elements import Capacitor, Library, Mosfet, flatten
 
 BLOCKS = ("cells", "feedforward", "bias")
 
@@ -46,12 +46,16 @@ def count_devices(library: Library) -> Count:
     """Count the devices of a network."""
     count = Count()
     for device in flatten(library):
-        block = count.blocks[block_of(device.name)]
-        if isinstance(device, Capacitor):
-            block.capacitors += 1
-            block.capacitance_f += float(device.capacitance_f)
-        else:
-            block.transistors += 1
-            block.unit_devices += int(device.m)
-            block.gate_area_m2 += float(device.w_m) * float(device.l_m) * int(device.m)
+        add_device(count.blocks[block_of(device.name)], device)
     return count
+
+
+def add_device(block: BlockCount, device: Mosfet | Capacitor) -> None:
+    """Count one device."""
+    if isinstance(device, Capacitor):
+        block.capacitors += 1
+        block.capacitance_f += float(device.capacitance_f)
+    else:
+        block.transistors += 1
+        block.unit_devices += int(device.m)
+        block.gate_area_m2 += float(device.w_m) * float(device.l_m) * int(device.m)

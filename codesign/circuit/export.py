@@ -18,6 +18,8 @@ from codesign.circuit.network import build_network
 from codesign.circuit.power import predict_power
 from codesign.circuit.ranges import plan_ranges
 from codesign.circuit.spice_text import comment, network_text
+from codesign.circuit.strobe import generator_text, strobe_generator
+from codesign.circuit.strobe_measure import StrobeFacts, measure_strobe
 from codesign.circuit.testbench import bench_text, control, stimulus
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
@@ -166,7 +168,11 @@ def _fill(
         comment(title) + "\n" + stimulus(first.tolist(), timing, design.hardware.unit_current_a),
     )
     title = f"Test bench of {run.path.name}: one clip of {timing.frames} frames"
-    files = ("pdk.cir", "network.cir", "stimulus.cir")
+    files = ["pdk.cir", "network.cir", "stimulus.cir"]
+    if design.hardware.generates_strobes:
+        text = generator_text(strobe_generator(timing), point.pdk.nmos, point.pdk.pmos)
+        write_text(folder / "strobe.cir", text)
+        files.append("strobe.cir")
     bench = bench_text(design.hardware, design.shape, timing, title, files)
     write_text(folder / "testbench.cir", bench + control("testbench.raw"))
     models = {"n": point.pdk.nmos, "p": point.pdk.pmos}
@@ -223,6 +229,10 @@ def _facts(
     clips: Split,
 ) -> dict[str, Any]:
     point, count = calibration.point, count_devices(library)
+    # Counted and powered whether it is simulated with the network or stands outside.
+    strobe = measure_strobe(point, design.shape) if design.hardware.cell == "strobed" else None
+    if strobe is not None:
+        count.blocks["strobe"] = strobe.count
     rows = design.rows
     sample = clips.inputs[:_POWER_CLIPS].double().numpy()
     errors = np.array([row.relative_error for row in rows if row.m])
@@ -243,6 +253,7 @@ def _facts(
         "transistors": count.transistors,
         "gate_area_m2": count.gate_area_m2,
         "blocks": {name: asdict(block) for name, block in count.blocks.items()},
+        "strobe": None if strobe is None else _strobe_facts(design, strobe),
         "mirrors": asdict(design.mirrors),
         "reference": None if design.reference is None else asdict(design.reference),
         "turns_l_m": dict(design.turns),
@@ -256,7 +267,24 @@ def _facts(
         "cell_map": asdict(calibration.cell_map),
         "unrepresentable": [asdict(item) for item in design.unrepresentable],
         "unrepresentable_effect": _effect(model, design, clips),
-        "predicted_power_w": predict_power(model, design, library, sample),
+        "predicted_power_w": predict_power(
+            model, design, library, sample, 0.0 if strobe is None else strobe.power_w
+        ),
+    }
+
+
+def _strobe_facts(design: Design, strobe: StrobeFacts) -> dict[str, Any]:
+    """What the report says of the strobe generator; times in seconds from a frame's beginning."""
+    timing = Timing(design.hardware.frame_s, design.hardware.edge_s, 1, design.shape.layers)
+    return {
+        "simulated": design.hardware.generates_strobes,
+        "ticks": strobe.ticks,
+        "windows_ticks": [timing.window_ticks(layer) for layer in range(timing.layers)],
+        "power_w": strobe.power_w,
+        "leakage_w": strobe.leakage_w,
+        "transistors": strobe.count.transistors,
+        "gate_area_m2": strobe.count.gate_area_m2,
+        "edges": [[asdict(pulse) for pulse in pair] for pair in strobe.edges],
     }
 
 

@@ -25,9 +25,16 @@ _SIGNAL = re.compile(r"(?:.*\.)?([a-z]+\d*_\d+)_p")
 
 
 def predict_power(
-    model: Model, design: Design, library: Library, inputs: NDArray[np.float64]
+    model: Model,
+    design: Design,
+    library: Library,
+    inputs: NDArray[np.float64],
+    strobe_power_w: float = 0.0,
 ) -> dict[str, float]:
-    """Mean power in watt by block and in total, for clips ``inputs`` (clips, frames, channels)."""
+    """Mean power in watt by block and in total, for clips ``inputs`` (clips, frames, channels).
+
+    ``strobe_power_w``: the strobe generator's, which is measured.
+    """
     parameters = {key: value.double() for key, value in model.network.state_dict().items()}
     with torch.no_grad():
         trace = evaluate(parameters, torch.from_numpy(inputs))
@@ -52,6 +59,7 @@ def predict_power(
     if design.reference is not None:
         current["bias"] += design.reference.supply_current_a
     power = {block: value * hw.supply_v for block, value in current.items()}
+    power["strobe"] = strobe_power_w
     return {**power, "total": sum(power.values())}
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from codesign.circuit.bias import TREE_PATH
 from codesign.circuit.network import strobe_ports
 from codesign.circuit.spice_text import comment, engineering
-from codesign.circuit.timing import RESET_END, Timing
+from codesign.circuit.strobe import GENERATOR, SUPPLY, clock_pulse
+from codesign.circuit.timing import RESET_END, Pulse, StrobeEdges, Timing, ideal_edges
 from codesign.device.reference import nodesets
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
@@ -19,6 +20,9 @@ from codesign.mapping.names import cell_instance, relu_instance
 INSTANCE = "xnetwork"
 SOURCES = {"cells": "vcells", "feedforward": "vff", "bias": "vbias"}
 _NODES = {"cells": "vdd_cells", "feedforward": "vdd_ff", "bias": "vdd_bias"}
+
+# Supply current of the strobe generator, where there is one.
+STROBE_VECTOR = "i(vstrobe)"
 
 # Gear keeps ringing out; the tolerances sit well below the smallest signal current; gmin at its
 # default would leak picoamperes into every cell.
@@ -90,8 +94,12 @@ def bench_text(
     includes: Iterable[str],
     network: str | None = None,
     options: str = TRANSIENT_OPTIONS,
+    edges: StrobeEdges | None = None,
 ) -> str:
     """The deck around the network; ``includes`` are the files it reads, in order.
+
+    The strobes come from the generator (which is then in one of ``includes``) if the hardware has
+    one, else from sources with ``edges``, by default the ideal ones.
 
     ``network`` is the text of the network itself, connected; by default it is an instance of the
     subcircuit ``network`` of the included files.
@@ -104,17 +112,14 @@ def bench_text(
     lines += ["* the logit currents are taken at a fixed voltage"]
     lines += [f"vy_{k} y_{k} 0 {hw.readout_v:g}" for k in range(shape.classes)]
     lines += ["* every cell starts low", *_reset(hw, timing)]
-    if hw.cell == "strobed":
-        lines += ["* strobes: each layer looks at its candidates once per frame"]
-        for layer, (plain, complement) in enumerate(strobe_ports(hw, shape)):
-            lines += _strobe(hw, timing, layer, plain, complement)
+    lines += _strobes(hw, shape, timing, edges)
     if network is None:
         lines += ["", *_wrap(INSTANCE, [*connections(hw, shape), "network"])]
     else:
         lines += ["", *network.splitlines()]
     cells = [(la, un) for la in range(shape.layers) for un in range(shape.state_dim)]
     lines += [f".ic {decision_vector(*cell)}=0" for cell in cells]
-    lines += [f".save {vector}" for vector in saved_vectors(shape)]
+    lines += [f".save {vector}" for vector in saved_vectors(shape, hw.generates_strobes)]
     step = engineering(timing.frame_s / STEPS_PER_FRAME)
     lines += ["", f".tran {step} {engineering(timing.stop_s)} 0 {step}"]
     return "\n".join(lines) + "\n"
@@ -125,14 +130,15 @@ def control(output: str) -> str:
     return f".control\nrun\nwrite {output}\n.endc\n.end\n"
 
 
-def saved_vectors(shape: Shape) -> list[str]:
-    """Everything a run is judged by."""
+def saved_vectors(shape: Shape, generator: bool = False) -> list[str]:
+    """Everything a run is judged by; ``generator``: the strobe generator is in the deck."""
     cells = [(la, un) for la in range(shape.layers) for un in range(shape.state_dim)]
     vectors = [candidate_vector(*cell) for cell in cells]
     vectors += [state_vector(*cell) for cell in cells]
     vectors += [decision_vector(*cell) for cell in cells]
     vectors += [logit_vector(k) for k in range(shape.classes)]
-    return vectors + [supply_vector(block) for block in SOURCES]
+    vectors += [supply_vector(block) for block in SOURCES]
+    return vectors + ([STROBE_VECTOR] if generator else [])
 
 
 def _reference(hw: HardwareSection) -> list[str]:
@@ -147,17 +153,35 @@ def _reset(hw: HardwareSection, timing: Timing) -> list[str]:
     return _pwl("vrst rst 0", [(0.0, hw.supply_v), (end, hw.supply_v), (end + timing.edge_s, 0.0)])
 
 
-def _strobe(
-    hw: HardwareSection, timing: Timing, layer: int, plain: str, complement: str
+def _strobes(
+    hw: HardwareSection, shape: Shape, timing: Timing, edges: StrobeEdges | None
 ) -> list[str]:
-    opens, closes = (fraction * timing.frame_s for fraction in timing.window(layer))
-    edge = engineering(timing.edge_s)
-    width = engineering(closes - opens - timing.edge_s)
-    shape = f"{engineering(opens)} {edge} {edge} {width} {engineering(timing.frame_s)}"
-    return [
-        f"v{plain} {plain} 0 pulse(0 {hw.supply_v:g} {shape})",
-        f"v{complement} {complement} 0 pulse({hw.supply_v:g} 0 {shape})",
-    ]
+    ports = strobe_ports(hw, shape)
+    if not ports:
+        return []
+    if hw.generates_strobes:
+        nodes = ["clk", "rst", *(port for pair in ports for port in pair), SUPPLY, "0"]
+        return [
+            "* strobes: from a clock, by transistors on a supply of their own",
+            f"vclk clk 0 {clock_pulse(timing, hw.supply_v)}",
+            f"vstrobe {SUPPLY} 0 {hw.supply_v:g}",
+            *_wrap("xstrobe", [*nodes, GENERATOR]),
+        ]
+    lines = ["* strobes: each layer looks at its candidates once per frame"]
+    given = ideal_edges(timing) if edges is None else edges
+    for names, pulses in zip(ports, given, strict=True):
+        for node, pulse, rest in zip(names, pulses, (0.0, hw.supply_v), strict=True):
+            lines.append(f"v{node} {node} 0 {_pulse(pulse, rest, hw.supply_v, timing.frame_s)}")
+    return lines
+
+
+def _pulse(pulse: Pulse, rest_v: float, supply_v: float, frame_s: float) -> str:
+    times = (
+        pulse.leaves_s, pulse.away_s - pulse.leaves_s, pulse.back_s - pulse.returns_s,
+        pulse.returns_s - pulse.away_s, frame_s,
+    )  # fmt: skip
+    levels = f"{rest_v:g} {supply_v - rest_v:g}"
+    return f"pulse({levels} {' '.join(engineering(time) for time in times)})"
 
 
 def _pwl(start: str, points: Sequence[tuple[float, float]]) -> list[str]:

@@ -7,6 +7,7 @@ the one before it closes. Values are read at ``SAMPLE``, after the last window a
 input. The measurements behind the numbers are in docs/strobe.md.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SAMPLE = 0.95
@@ -54,3 +55,28 @@ class Timing:
         """Fractions of the frame between which the strobe of a layer is high."""
         opens, closes = self.window_ticks(layer)
         return opens / self.ticks, closes / self.ticks
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """One strobe line in every frame: it leaves its rest level and returns; seconds from the
+    beginning of the frame at which its two edges begin and end."""
+
+    leaves_s: float
+    away_s: float
+    returns_s: float
+    back_s: float
+
+
+# Per layer the strobe, which rests low, and its complement, which rests high.
+StrobeEdges = Sequence[tuple[Pulse, Pulse]]
+
+
+def ideal_edges(timing: Timing) -> StrobeEdges:
+    """Strobes that change in ``edge_s``, a pair in step."""
+    pulses = []
+    for layer in range(timing.layers):
+        opens, closes = (fraction * timing.frame_s for fraction in timing.window(layer))
+        pulse = Pulse(opens, opens + timing.edge_s, closes, closes + timing.edge_s)
+        pulses.append((pulse, pulse))
+    return tuple(pulses)

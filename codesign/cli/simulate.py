@@ -258,7 +258,7 @@ def describe(figures: dict[str, Any]) -> None:
         f"mean power {figures['mean_power_w'] * 1e9:.1f} nW: recurrent cells "
         f"{figures['mean_power_cells_w'] * 1e9:.1f}, feed-forward "
         f"{figures['mean_power_feedforward_w'] * 1e9:.1f}, bias "
-        f"{figures['mean_power_bias_w'] * 1e9:.1f}"
+        f"{figures['mean_power_bias_w'] * 1e9:.1f}" + _strobe_part(figures)
     )
 
 
@@ -269,6 +269,18 @@ def causes_line(figures: dict[str, Any]) -> str:
         return "disagreements: none"
     named = ", ".join(f"{n} {name}" for name, n in figures["root_causes"].items())
     return f"disagreements began at {total} states: {named}; {seen} of them seen in a waveform"
+
+
+def _strobe_part(figures: dict[str, Any]) -> str:
+    """The strobe generator's power, and whether it was in the simulation."""
+    if figures["strobe"] is None:
+        return ""
+    how = (
+        "simulated"
+        if figures["strobe"] == "generator" and figures["engine"] == "ngspice"
+        else ("measured by itself")
+    )
+    return f", strobe generator {figures['mean_power_strobe_w'] * 1e9:.2f} ({how})"
 
 
 def judge_line(figures: dict[str, Any]) -> str:

@@ -73,7 +73,7 @@ class ProcessPoint:
             "library": self.library(),
             "ngspice": self.ngspice_version,
             "hardware": self.hardware.model_dump(
-                exclude={"cell", "weights", "bias", "frame_s", "edge_s"}
+                exclude={"cell", "weights", "bias", "strobe", "frame_s", "edge_s"}
             ),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

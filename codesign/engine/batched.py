@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from codesign.circuit.elements import Library, flatten
 from codesign.circuit.library import read_network
 from codesign.circuit.network import SUPPLIES, strobe_ports
-from codesign.circuit.timing import Timing
+from codesign.circuit.strobe_measure import measure_strobe
+from codesign.circuit.timing import StrobeEdges, Timing
 from codesign.device.bench import ProcessPoint
 from codesign.engine.characterise import Models, characterise
 from codesign.engine.graph import Boundary, Graph, Unsupported, build_graph
@@ -57,7 +58,10 @@ class EngineResult:
 
 @dataclass(frozen=True)
 class BatchedEngine:
-    """A design made ready: its graph, models, program and kernel."""
+    """A design made ready: its graph, models, program and kernel.
+
+    ``edges``: those of the strobes, where they are not the ideal ones.
+    """
 
     shape: Shape
     hardware: HardwareSection
@@ -66,6 +70,7 @@ class BatchedEngine:
     program: Program
     kernel: Kernel
     resolution: Resolution = field(default_factory=Resolution)
+    edges: StrobeEdges | None = None
 
     @classmethod
     def prepare(
@@ -91,7 +96,10 @@ class BatchedEngine:
         point: ProcessPoint,
         progress: Callable[[str], None] = lambda _: None,
     ) -> "BatchedEngine":
-        """The same from a circuit in memory."""
+        """The same from a circuit in memory.
+
+        The engine has no logic: a strobe generator's place is taken by its strobes, as measured.
+        """
         if hardware.bias == "tree":
             raise Unsupported(
                 "The batched engine takes the unit current from outside, and hardware.bias is "
@@ -114,7 +122,10 @@ class BatchedEngine:
             program, models, hardware.supply_v, hardware.temperature_c,
             hardware.unit_current_a * 1e9,
         )  # fmt: skip
-        return cls(shape, hardware, graph, models, program, kernel)
+        edges = None
+        if hardware.generates_strobes:
+            edges = measure_strobe(point, shape, progress).edges
+        return cls(shape, hardware, graph, models, program, kernel, edges=edges)
 
     @property
     def key(self) -> str:
@@ -122,6 +133,7 @@ class BatchedEngine:
         digest = hashlib.sha256(self.models.digest().encode())
         digest.update(self.program.digest().encode())
         digest.update(repr(self.resolution).encode())
+        digest.update(repr(self.edges).encode())
         digest.update(kernel_digest().encode())
         return digest.hexdigest()
 
@@ -181,8 +193,9 @@ class BatchedEngine:
         if noise is not None:
             resolution = replace(resolution, tick_us=noise.tick_us)
         grids = frame_grids(
-            hw, timing, self.graph.boundary.driven, waveforms(hw, shape, timing), resolution
-        )
+            hw, timing, self.graph.boundary.driven,
+            waveforms(hw, shape, timing, self.edges), resolution,
+        )  # fmt: skip
         given = (grids, inputs_units * hw.unit_current_a * 1e9, np.asarray(clip), shift, gain)
         if device == "cuda":
             output = run_cuda(self.kernel, *given, noise, noise_seed)

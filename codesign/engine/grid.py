@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.circuit.network import strobe_ports
-from codesign.circuit.timing import RESET_END, SAMPLE, Timing
+from codesign.circuit.timing import RESET_END, SAMPLE, StrobeEdges, Timing, ideal_edges
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
 
@@ -53,21 +53,25 @@ class FrameGrid:
         return np.ascontiguousarray(columns, np.float32)
 
 
-def waveforms(hw: HardwareSection, shape: Shape, timing: Timing) -> dict[str, list[list[float]]]:
-    """Corner points (us, volts) of each driven node: [first frame, later frames]."""
+def waveforms(
+    hw: HardwareSection, shape: Shape, timing: Timing, edges: StrobeEdges | None = None
+) -> dict[str, list[list[float]]]:
+    """Corner points (us, volts) of each driven node: [first frame, later frames].
+
+    ``edges``: those of the strobes, where they are not the ideal ones.
+    """
     frame, edge = timing.frame_s * 1e6, timing.edge_s * 1e6
     end = RESET_END * frame
     forms = {"rst": [[0.0, hw.supply_v, end, hw.supply_v, end + edge, 0.0], [0.0, 0.0]]}
-    for layer, (plain, complement) in enumerate(strobe_ports(hw, shape)):
-        opens, closes = (fraction * frame for fraction in timing.window(layer))
-        # As the pulse source of the test bench: it falls after it closes.
-        rise = [0.0, 0.0, opens, 0.0, opens + edge, 1.0]
-        points = [*rise, closes, 1.0, closes + edge, 0.0]
-        for node, high in ((plain, True), (complement, False)):
+    pairs = ideal_edges(timing) if edges is None else edges
+    # Without strobes there are no ports to drive.
+    for ports, pulses in zip(strobe_ports(hw, shape), pairs, strict=False):
+        for node, pulse, rest in zip(ports, pulses, (0.0, hw.supply_v), strict=True):
+            away = hw.supply_v - rest
             form = [
-                value if k % 2 == 0 else hw.supply_v * (value if high else 1 - value)
-                for k, value in enumerate(points)
-            ]
+                0.0, rest, pulse.leaves_s * 1e6, rest, pulse.away_s * 1e6, away,
+                pulse.returns_s * 1e6, away, pulse.back_s * 1e6, rest,
+            ]  # fmt: skip
             forms[node] = [form, form]
     return forms
 

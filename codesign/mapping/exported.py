@@ -4,6 +4,7 @@ design/
   mapping.csv      one row per learned parameter
   design.json      hardware, process, device constants, counts, what cannot be represented
   network.cir      the network; cells/*.cir the cell library it includes
+  strobe.cir       the strobe generator, of a strobed design that has one
   pdk.cir          the lines that load the process models: the only machine-dependent file
   stimulus.cir     input currents of one test clip
   testbench.cir    supplies, strobes, what to save; run it with 'ngspice -b testbench.cir'
@@ -39,6 +40,11 @@ class Exported:
     @property
     def network_file(self) -> Path:
         return self.folder / "network.cir"
+
+    @property
+    def strobe_file(self) -> Path:
+        """The strobe generator; only there where ``hardware.strobe`` asks for it."""
+        return self.folder / "strobe.cir"
 
     @property
     def mapping_file(self) -> Path:
@@ -79,7 +85,8 @@ def load_exported(run: Run) -> Exported:
             f"{path} was made from other weights than {run.weights_file.name} holds now; {_REMAKE}"
         )
     exported = Exported(run.design_dir, shape, hardware, facts)
-    for file in (exported.network_file, exported.mapping_file):
+    files = [exported.network_file, exported.mapping_file]
+    for file in [*files, exported.strobe_file] if hardware.generates_strobes else files:
         if not file.is_file():
             raise InputError(f"{file} is missing; {_REMAKE}")
     return exported

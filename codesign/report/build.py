@@ -24,6 +24,7 @@ from codesign.report.sections.power import power_section
 from codesign.report.sections.provenance import provenance_section
 from codesign.report.sections.pvt import pvt_section
 from codesign.report.sections.samples import samples_section
+from codesign.report.sections.strobe import strobe_section
 from codesign.report.sections.training import training_section
 from codesign.report.sections.verdict import Verdict, verdict
 from codesign.report.sections.waves import waves_section
@@ -34,6 +35,7 @@ _SECTIONS = (
     cell_section,
     waves_section,
     power_section,
+    strobe_section,
     agreement_section,
     pvt_section,
     engine_section,

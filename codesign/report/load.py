@@ -28,7 +28,7 @@ _TRAIN = "codesign train"
 _SAMPLES = (
     "sample clip_id status message log label twin_decision chip_decision agree twin_margin_units "
     "near_tie explanation mean_power_w mean_power_cells_w mean_power_feedforward_w "
-    "mean_power_bias_w energy_j"
+    "mean_power_bias_w mean_power_strobe_w energy_j"
 )
 _STATES = (
     "sample frame layer unit twin_candidate_units chip_candidate_units twin_state_units "

@@ -29,6 +29,7 @@ PALETTE: dict[str, tuple[str, str]] = {
     "cells": ("#6a4c9c", "#b79bea"),
     "feedforward": ("#1f8a80", "#4cc4b6"),
     "bias": ("#8b97a5", "#8894a3"),
+    "strobe": ("#a8791a", "#d9b45c"),
     "class0": ("#0a6ebd", "#63b0ee"),
     "class1": ("#d1590c", "#f7a15c"),
     "class2": ("#0b8a68", "#3fc79c"),
@@ -43,6 +44,7 @@ BLOCKS: dict[str, str] = {
     "cells": "Recurrent cells",
     "feedforward": "Feed-forward",
     "bias": "Bias",
+    "strobe": "Strobe generator",
 }
 
 _PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M"}

@@ -89,7 +89,8 @@ def _compute(
     result: EngineResult = engine.run(
         inputs, np.arange(count), None, np.zeros(count, dtype=np.int64), threads=setting.workers
     )
-    traces = traces_of(numbers, result)
+    # The strobe generator as at the nominal point: a thousandth of the total.
+    traces = traces_of(numbers, result, setting.bench.strobe_power_w)
     if reference is not None:
         own_w = reference.supply_current_a * here.hardware.supply_v
         traces.power_w[:, BLOCKS.index("bias")] += own_w

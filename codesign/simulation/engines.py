@@ -38,7 +38,10 @@ Floats = NDArray[np.float64]
 
 
 class EngineResult(Protocol):
-    """What the batched engine read: arrays as in ``Traces``, ``wall_s`` for all of them."""
+    """What the batched engine read: arrays as in ``Traces``, ``wall_s`` for all of them.
+
+    ``power_w`` is that of the network's supplies: cells, feedforward, bias.
+    """
 
     candidates_a: NDArray[np.float32]
     states_a: NDArray[np.float32]
@@ -82,7 +85,10 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """A prepared engine and what the samples of a plan are made from."""
+    """A prepared engine and what the samples of a plan are made from.
+
+    ``strobe_power_w`` is what the strobe generator draws; the engine does not simulate it.
+    """
 
     engine: Engine
     plan: Plan
@@ -90,6 +96,7 @@ class Batch:
     law: MismatchLaw
     inputs_units: Floats
     threads: int
+    strobe_power_w: float = 0.0
 
     def draws(self, seeds: list[int]) -> Draws:
         """Mismatch of these chips, in the engine's order of devices."""
@@ -97,7 +104,7 @@ class Batch:
 
     def run(self, samples: NDArray[np.int64]) -> Traces:
         """Advance samples of the plan together."""
-        return traces_of(samples, self._advance(samples, 0))
+        return traces_of(samples, self._advance(samples, 0), self.strobe_power_w)
 
     def waves(self, block: int) -> Iterator[tuple[int, pd.DataFrame]]:
         """Waveforms of the samples of one block of sixteen, computed again.
@@ -121,10 +128,13 @@ class Batch:
         return self.engine.run(inputs, clip, draws, chip, threads=self.threads, waves=waves)
 
 
-def traces_of(samples: NDArray[np.int64], result: EngineResult) -> Traces:
+def traces_of(
+    samples: NDArray[np.int64], result: EngineResult, strobe_power_w: float = 0.0
+) -> Traces:
     """The engine's result as traces; values of samples that failed are NaN."""
     failed = np.array([status != "ok" for status in result.status])
     count = len(samples)
+    strobe = np.full((count, 1), strobe_power_w)
 
     def kept(values: NDArray[Any], dtype: type) -> NDArray[Any]:
         values = np.array(values, dtype=dtype)
@@ -135,7 +145,7 @@ def traces_of(samples: NDArray[np.int64], result: EngineResult) -> Traces:
         samples, tuple(result.status), tuple(result.message), ("",) * count,
         np.full(count, result.wall_s / count), kept(result.candidates_a, np.float32),
         kept(result.states_a, np.float32), kept(result.logits_a, np.float32),
-        kept(result.power_w, np.float64),
+        kept(np.hstack([result.power_w, strobe]), np.float64),
     )  # fmt: skip
 
 
@@ -220,4 +230,4 @@ def run_nominal(batch: Batch, at: int) -> Traces:
     inputs = batch.inputs_units[[batch.plan.clips[at]]]
     zero = np.zeros(1, dtype=np.int64)
     result = batch.engine.run(inputs, zero, None, zero, threads=batch.threads)
-    return traces_of(zero - 1, result)
+    return traces_of(zero - 1, result, batch.strobe_power_w)

@@ -166,7 +166,10 @@ def make_plan(
 def design_digest(exported: Exported) -> str:
     """Hash of all a sample depends on: the circuit as it stands, hardware, process and timing."""
     digest = hashlib.sha256()
-    for path in [exported.network_file, *sorted((exported.folder / "cells").glob("*.cir"))]:
+    written = [exported.network_file, *sorted((exported.folder / "cells").glob("*.cir"))]
+    for path in (
+        [*written, exported.strobe_file] if exported.hardware.generates_strobes else written
+    ):
         digest.update(path.read_bytes())
     hw, layers = exported.hardware, exported.shape.layers
     timing = Timing(hw.frame_s, hw.edge_s, 1, layers)

@@ -175,6 +175,7 @@ def _batch(setting: Setting, engine: Engine) -> Batch:
         law=setting.bench.law,
         inputs_units=setting.inputs_units(),
         threads=setting.workers,
+        strobe_power_w=setting.bench.strobe_power_w,
     )
 
 
@@ -251,6 +252,7 @@ def _facts(setting: Setting, results: Results) -> dict[str, Any]:
         "transistors": exported.facts["transistors"],
         "gate_area_m2": exported.facts["gate_area_m2"],
         "cell": hw.cell,
+        "strobe": hw.strobe if hw.cell == "strobed" else None,
         "pdk": pdk.name,
         "pdk_sha256": pdk.sha256,
         "ngspice": setting.point.ngspice_version,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from codesign.circuit import testbench as bench
 from codesign.circuit.flat import FlatNetwork, flat_text
-from codesign.circuit.timing import Timing
+from codesign.circuit.timing import StrobeEdges, Timing
 from codesign.files import atomic_path, write_text
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
@@ -35,7 +35,9 @@ class Bench:
     """What all ngspice samples of a design share.
 
     ``network`` is its flat form, ``models`` the PDK's model names by polarity and ``law`` its
-    mismatch; ``options`` the simulator's.
+    mismatch; ``options`` the simulator's. The strobe generator is ``strobe_file`` where it is
+    simulated; ``strobe_power_w`` is its power where it is not, and ``edges`` are then those of the
+    strobes if not the ideal ones. Its transistors have no mismatch.
     """
 
     shape: Shape
@@ -48,6 +50,9 @@ class Bench:
     ngspice: Path
     timeout_s: float
     options: str = bench.TRANSIENT_OPTIONS
+    strobe_file: Path | None = None
+    strobe_power_w: float = 0.0
+    edges: StrobeEdges | None = None
 
 
 @dataclass(frozen=True)
@@ -114,9 +119,12 @@ def deck(job: Job) -> str:
         title += f", chip {planned.chip} of seed {planned.chip_seed}"
         draws = draw_mismatch(shared.network.mosfets, shared.law, [planned.chip_seed])
         includes, network = [], flat_network_text(shared, draws)
+    if shared.strobe_file is not None:
+        includes.append(str(shared.strobe_file))
     text = bench.bench_text(
-        shared.hardware, shared.shape, job.timing, title, includes, network, shared.options
-    )
+        shared.hardware, shared.shape, job.timing, title, includes, network, shared.options,
+        shared.edges,
+    )  # fmt: skip
     first, _, rest = text.partition("\n")
     unit_a = shared.hardware.unit_current_a
     stimulus = bench.stimulus(job.inputs_units.tolist(), job.timing, unit_a)
@@ -136,7 +144,8 @@ def _complete(outcome: Outcome, job: Job) -> Outcome:
         return outcome
     plot = outcome.plots[0]
     end = plot.scale[-1] if len(plot.scale) else 0.0
-    missing = [name for name in bench.saved_vectors(job.bench.shape) if name not in plot.names]
+    wanted = bench.saved_vectors(job.bench.shape, job.bench.hardware.generates_strobes)
+    missing = [name for name in wanted if name not in plot.names]
     if missing:
         message = f"the output lacks {missing[0]} ({len(missing)} vectors in all)"
     elif end < job.timing.stop_s * (1 - 1e-6):
@@ -180,8 +189,11 @@ def _probes(shape: Shape) -> list[tuple[str, int, int, str]]:
 
 
 def _power_w(job: Job, plot: Plot, block: str) -> NDArray[np.float64]:
+    if block == "strobe" and not job.bench.hardware.generates_strobes:
+        return np.full(len(plot.scale), job.bench.strobe_power_w)
     # ngspice counts the current into a source's positive terminal, so a supply's is negative.
-    return -plot[bench.supply_vector(block)] * job.bench.hardware.supply_v
+    vector = bench.STROBE_VECTOR if block == "strobe" else bench.supply_vector(block)
+    return -plot[vector] * job.bench.hardware.supply_v
 
 
 def _waves(job: Job, plot: Plot) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from codesign.analysis.agreement import Yardstick
 from codesign.checkpoint import Model, load_model, model_parameters
 from codesign.circuit.flat import read_flat_network
+from codesign.circuit.strobe_measure import measure_strobe
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.errors import InputError
@@ -95,6 +96,8 @@ def set_up(run: Run, options: Options) -> Setting:
     plan = make_plan(
         exported, clips, count, flow.seed, options.chips, pdk.mismatch, options.samples
     )
+    point = ProcessPoint(pdk, hw, ngspice, ngspice_version(ngspice))
+    strobe = measure_strobe(point, shape) if hw.cell == "strobed" else None
     bench = Bench(
         shape=shape,
         hardware=hw,
@@ -105,6 +108,8 @@ def set_up(run: Run, options: Options) -> Setting:
         pdk_header=pdk.header(hw.corner),
         ngspice=ngspice,
         timeout_s=options.timeout_s or flow.simulation.timeout_s,
+        strobe_file=spice_path(exported.strobe_file.resolve()) if hw.generates_strobes else None,
+        strobe_power_w=0.0 if strobe is None else strobe.power_w,
     )
     yardstick = Yardstick(
         shape=shape,
@@ -119,7 +124,7 @@ def set_up(run: Run, options: Options) -> Setting:
         options=options,
         model=model,
         exported=exported,
-        point=ProcessPoint(pdk, hw, ngspice, ngspice_version(ngspice)),
+        point=point,
         clips=clips,
         plan=plan,
         bench=bench,

@@ -24,7 +24,7 @@ from codesign.mapping.design import Shape
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-BLOCKS = ("cells", "feedforward", "bias")
+BLOCKS = ("cells", "feedforward", "bias", "strobe")
 _META = b"codesign"
 _ARRAYS = ("candidates_a", "states_a", "logits_a")
 _WORDS = ("status", "message", "log")
@@ -38,8 +38,8 @@ class Traces:
     sample int64 (n,): indices of the plan. status: "ok", or why there is no result ("range",
     "step_limit", ngspice's own); message: in words; log: path relative to the plan's folder, ""
     if none. wall_s (n,). candidates_a, states_a (n, layers, units, frames) and logits_a
-    (n, frames, classes), amperes, float32. power_w (n, 3): cells, feedforward, bias; mean over
-    the clip. Values are NaN where status is not "ok".
+    (n, frames, classes), amperes, float32. power_w (n, 4): cells, feedforward, bias, strobe
+    generator; mean over the clip. Values are NaN where status is not "ok".
     """
 
     sample: NDArray[np.int64]
@@ -77,7 +77,7 @@ def failed(
     return Traces(
         np.array([sample], dtype=np.int64), (status,), (message,), (log,), np.array([wall_s]),
         np.full(cells, np.nan, np.float32), np.full(cells, np.nan, np.float32),
-        np.full((1, frames, shape.classes), np.nan, np.float32), np.full((1, 3), np.nan),
+        np.full((1, frames, shape.classes), np.nan, np.float32), np.full((1, len(BLOCKS)), np.nan),
     )  # fmt: skip
 
 

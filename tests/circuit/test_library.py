@@ -13,6 +13,7 @@ from codesign.circuit.library import (
     read_library,
     with_models,
 )
+from codesign.circuit.strobe import STROBE_FILE
 from codesign.errors import InputError
 
 
@@ -63,4 +64,4 @@ def test_no_parameter_is_called_ln() -> None:
 
 def test_every_shipped_file_is_in_the_list() -> None:
     shipped = {path.name for path in (Path(__file__).parents[2] / "netlists").glob("*.cir")}
-    assert shipped == set(LIBRARY_FILES)
+    assert shipped == {*LIBRARY_FILES, STROBE_FILE}

@@ -309,6 +309,18 @@ def _design(run: Run, fake: Fake, rng: np.random.Generator) -> None:
                 "bias": {"transistors": 40, "unit_devices": 500, "capacitors": 0,
                          "gate_area_m2": 6e-10},
             },
+            "strobe": {
+                "simulated": False, "ticks": 16, "windows_ticks": [[6, 11], [11, 15]],
+                "power_w": 4.5e-10, "leakage_w": 1.2e-12, "transistors": 198,
+                "gate_area_m2": 5.4e-11,
+                "edges": [
+                    [{"leaves_s": at, "away_s": at + 4e-9, "returns_s": at + 1e-3,
+                      "back_s": at + 1e-3 + 2e-9},
+                     {"leaves_s": at + 2e-9, "away_s": at + 6e-9, "returns_s": at + 1e-3,
+                      "back_s": at + 1e-3 + 2e-9}]
+                    for at in (3.75e-3, 6.875e-3)
+                ],
+            },
             "unrepresentable": [
                 {"parameter": "layers.0.cell.width[1]", "software_value": 0.01,
                  "realised_value": 0.05, "reason": "below bias_min_units = 0.05"}
@@ -395,10 +407,11 @@ def _sample_row(
         "agree": None if failed else not differs, "twin_margin_units": margin,
         "near_tie": margin < 0.1,
         "explanation": "state of layer 1 unit 2 differs from frame 5 on" if differs else None,
-        "mean_power_w": np.nan if failed else cells + feed + 1.2e-8,
+        "mean_power_w": np.nan if failed else cells + feed + 1.2e-8 + 4.5e-10,
         "mean_power_cells_w": np.nan if failed else cells,
         "mean_power_feedforward_w": np.nan if failed else feed,
         "mean_power_bias_w": np.nan if failed else 1.2e-8,
+        "mean_power_strobe_w": np.nan if failed else 4.5e-10,
         "energy_j": np.nan if failed else (cells + feed + 1.2e-8) * fake.frames * FRAME_S,
         "wall_s": 2.5 + rng.uniform(),
     }  # fmt: skip
@@ -517,7 +530,8 @@ def _summary(fake: Fake, table: pd.DataFrame, states: pd.DataFrame) -> dict[str,
         "mean_power_w": float(ok.mean_power_w.mean()) if len(ok) else None,
         "mean_power_cells_w": float(ok.mean_power_cells_w.mean()) if len(ok) else None,
         "mean_power_feedforward_w": float(ok.mean_power_feedforward_w.mean()) if len(ok) else None,
-        "mean_power_bias_w": 1.2e-8, "energy_per_clip_j": float(ok.energy_j.mean())
+        "mean_power_bias_w": 1.2e-8, "mean_power_strobe_w": 4.5e-10,
+        "energy_per_clip_j": float(ok.energy_j.mean())
         if len(ok) else None,
         "parameters_learned": sum(int(np.prod(shape)) for shape in shapes(fake).values()),
         "parameter_rows": sum(int(np.prod(shape)) for shape in shapes(fake).values()),

@@ -21,6 +21,7 @@ from codesign.runs import Run
 from codesign.simulation.plan import sample_seed
 from codesign.simulation.run import Options, simulate
 from codesign.simulation.sample import shard_path
+from codesign.simulation.traces import BLOCKS
 from codesign.spice.ngspice import find_ngspice, run_deck
 from tests.trained import made_up_run
 
@@ -63,8 +64,9 @@ def test_chip_and_twin_agree(simulated: Run) -> None:
     assert figures["state_agreement"] >= 0.95
     assert figures["candidate_error_rms_units_same_states_below"] < 0.02
     assert figures["mean_power_w"] == pytest.approx(
-        sum(figures[f"mean_power_{block}_w"] for block in ("cells", "feedforward", "bias"))
+        sum(figures[f"mean_power_{block}_w"] for block in BLOCKS)
     )
+    assert 0 < figures["mean_power_strobe_w"] < 1e-8
     predicted = load_exported(simulated).facts["predicted_power_w"]["total"]
     assert figures["mean_power_w"] == pytest.approx(predicted, rel=0.15)
 
@@ -206,9 +208,7 @@ def test_seeds_depend_on_the_run_and_the_index_alone() -> None:
 
 def test_power_is_predicted_by_block(exported: Run) -> None:
     predicted = load_exported(exported).facts["predicted_power_w"]
-    assert predicted["total"] == pytest.approx(
-        predicted["cells"] + predicted["feedforward"] + predicted["bias"]
-    )
+    assert predicted["total"] == pytest.approx(sum(predicted[block] for block in BLOCKS))
 
 
 def test_workers_do_not_outlive_a_killed_command(exported: Run) -> None:

@@ -18,7 +18,7 @@ def _traces(count: int) -> Traces:
     return Traces(
         np.arange(count, dtype=np.int64) + 4, ("ok",) * count, ("",) * count, ("a.log",) * count,
         draw.random(count), draw.random(grid, np.float32), draw.random(grid, np.float32),
-        draw.random((count, 5, 3), np.float32), draw.random((count, 3)),
+        draw.random((count, 5, 3), np.float32), draw.random((count, 4)),
     )  # fmt: skip
 
 

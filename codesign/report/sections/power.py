@@ -11,7 +11,7 @@ from codesign.report.svg import HALF, NARROW, WIDE, drawing, new_figure, plain, 
 from codesign.report.waves import Clip, bin_means, clip_order, read_clip
 
 # From the bottom: what changes least first, so that the others can be read.
-STACK = ("bias", "cells", "feedforward")
+STACK = ("strobe", "bias", "cells", "feedforward")
 
 # More bars than this cannot be told apart.
 BARS = 120
@@ -142,8 +142,9 @@ def _split_table(data: RunData, sim: Simulation) -> Table:
     predicted = predicted if isinstance(predicted, dict) else {}
     total = float(ok["mean_power_w"].mean())
     rows = []
-    for key, label in [*((f"mean_power_{b}_w", name) for b, name in BLOCKS.items()),
-                       ("mean_power_w", "All")]:  # fmt: skip
+    blocks = [(f"mean_power_{b}_w", name) for b, name in BLOCKS.items()
+              if b != "strobe" or sim.summary.get("cell") == "strobed"]  # fmt: skip
+    for key, label in [*blocks, ("mean_power_w", "All")]:
         values = ok[key]
         guess = predicted.get("total" if key == "mean_power_w" else key.split("_")[2])
         mean = float(values.mean())

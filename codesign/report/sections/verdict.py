@@ -184,7 +184,7 @@ def _power(sim: Simulation) -> Card:
     value, unit = split_quantity(s.get("mean_power_w"), "W")
     parts = [
         (block, float(s[key]), quantity(s[key], "W"))
-        for block in ("cells", "feedforward", "bias")
+        for block in ("cells", "feedforward", "bias", "strobe")
         if is_number(s.get(key := f"mean_power_{block}_w"))
     ]
     return Card(
