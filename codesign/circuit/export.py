@@ -19,7 +19,7 @@ from codesign.circuit.power import predict_power
 from codesign.circuit.ranges import plan_ranges
 from codesign.circuit.spice_text import comment, network_text
 from codesign.circuit.strobe import generator_text, strobe_generator
-from codesign.circuit.strobe_measure import StrobeFacts, measure_strobe
+from codesign.circuit.strobe_measure import described, measure_strobe
 from codesign.circuit.testbench import bench_text, control, stimulus
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
@@ -253,7 +253,7 @@ def _facts(
         "transistors": count.transistors,
         "gate_area_m2": count.gate_area_m2,
         "blocks": {name: asdict(block) for name, block in count.blocks.items()},
-        "strobe": None if strobe is None else _strobe_facts(design, strobe),
+        "strobe": None if strobe is None else described(strobe, design.hardware, design.shape),
         "mirrors": asdict(design.mirrors),
         "reference": None if design.reference is None else asdict(design.reference),
         "turns_l_m": dict(design.turns),
@@ -270,21 +270,6 @@ def _facts(
         "predicted_power_w": predict_power(
             model, design, library, sample, 0.0 if strobe is None else strobe.power_w
         ),
-    }
-
-
-def _strobe_facts(design: Design, strobe: StrobeFacts) -> dict[str, Any]:
-    """What the report says of the strobe generator; times in seconds from a frame's beginning."""
-    timing = Timing(design.hardware.frame_s, design.hardware.edge_s, 1, design.shape.layers)
-    return {
-        "simulated": design.hardware.generates_strobes,
-        "ticks": strobe.ticks,
-        "windows_ticks": [timing.window_ticks(layer) for layer in range(timing.layers)],
-        "power_w": strobe.power_w,
-        "leakage_w": strobe.leakage_w,
-        "transistors": strobe.count.transistors,
-        "gate_area_m2": strobe.count.gate_area_m2,
-        "edges": [[asdict(pulse) for pulse in pair] for pair in strobe.edges],
     }
 
 

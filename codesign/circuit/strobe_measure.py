@@ -30,6 +30,7 @@ from codesign.circuit.timing import RESET_END, Pulse, StrobeEdges, Timing
 from codesign.device.bench import ProcessPoint
 from codesign.device.cache import cached
 from codesign.errors import EnvironmentMissing
+from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
 from codesign.spice.ngspice import run_text
 from codesign.spice.rawfile import Plot
@@ -88,6 +89,21 @@ def measure_strobe(
 
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     return cached("strobe", key, measure, asdict, _unpack)
+
+
+def described(facts: StrobeFacts, hw: HardwareSection, shape: Shape) -> dict[str, Any]:
+    """What a design says of its generator; times in seconds from the beginning of a frame."""
+    timing = Timing(hw.frame_s, hw.edge_s, 1, shape.layers)
+    return {
+        "simulated": hw.generates_strobes,
+        "ticks": facts.ticks,
+        "windows_ticks": [timing.window_ticks(layer) for layer in range(timing.layers)],
+        "power_w": facts.power_w,
+        "leakage_w": facts.leakage_w,
+        "transistors": facts.count.transistors,
+        "gate_area_m2": facts.count.gate_area_m2,
+        "edges": [[asdict(pulse) for pulse in pair] for pair in facts.edges],
+    }
 
 
 def count_generator(library: Library) -> BlockCount:

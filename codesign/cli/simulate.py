@@ -275,11 +275,8 @@ def _strobe_part(figures: dict[str, Any]) -> str:
     """The strobe generator's power, and whether it was in the simulation."""
     if figures["strobe"] is None:
         return ""
-    how = (
-        "simulated"
-        if figures["strobe"] == "generator" and figures["engine"] == "ngspice"
-        else ("measured by itself")
-    )
+    simulated = figures["strobe"] == "generator" and figures["engine"] == "ngspice"
+    how = "simulated" if simulated else "measured by itself"
     return f", strobe generator {figures['mean_power_strobe_w'] * 1e9:.2f} ({how})"
 
 
