@@ -24,6 +24,7 @@ from codesign.circuit.testbench import bench_text, control, stimulus
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.device.calibrate import Calibration, calibrate
+from codesign.device.characterise import measured_range
 from codesign.device.paths import sign_paths
 from codesign.device.reference import size_reference
 from codesign.device.widths import MeasuredWeigher
@@ -262,6 +263,7 @@ def _facts(
             library,
             node_currents(model_parameters(model), clips.inputs.double().numpy()),
             sign_paths(point, calibration.mirrors, calibration.turns),
+            measured_range(calibration),
             clips.inputs.shape[1],
         ),
         "cell_map": asdict(calibration.cell_map),

@@ -20,7 +20,8 @@ from typing import Any
 from codesign.circuit.elements import Library, Mosfet, flatten
 from codesign.circuit.timing import SAMPLE, Timing
 from codesign.device.charging import SETTLED, reached, slowest_a, tail_a
-from codesign.device.paths import RANGE_TOLERANCE, SignPaths
+from codesign.device.paths import SignPaths
+from codesign.device.range import GAIN_CHANGE, CurrentRange, check_range
 from codesign.flows import HardwareSection
 from codesign.mapping.currents import NodeCurrent
 from codesign.mapping.design import Design
@@ -52,6 +53,7 @@ def plan_ranges(
     library: Library,
     currents: Mapping[str, NodeCurrent],
     paths: SignPaths,
+    supported: CurrentRange,
     frames: int,
 ) -> dict[str, Any]:
     """Nodes outside the range, by name with the effect, and the unit currents that keep all in.
@@ -61,23 +63,26 @@ def plan_ranges(
     hw = design.hardware
     charges = _charges(design, library, paths)
     nodes = [
-        _node(current, charges.get(name, 0.0), hw, design.shape.layers, paths, frames)
+        _node(current, charges.get(name, 0.0), design, paths, supported, frames)
         for name, current in currents.items()
     ]
     largest = max(nodes, key=lambda node: node.current.largest_units)
+    copied = max(n.current.largest_units for n in nodes if n.current.kind != "logit")
     used = [node for node in nodes if node.current.kind == "state" and node.current.largest_units]
     smallest = min(used or nodes, key=lambda node: node.current.largest_units)
     return {
         "unit_current_a": hw.unit_current_a,
-        "supported_a": {kind: list(ends) for kind, ends in paths.range_a.items()},
-        "gain_tolerance": RANGE_TOLERANCE,
+        "supported_a": [supported.low_a, supported.high_a],
+        "supported_because": [supported.low_cause, supported.high_cause],
+        "specification": list(check_range(hw, supported, copied)),
+        "gain_tolerance": GAIN_CHANGE,
         "settled_tolerance": SETTLED,
         "tail_tolerance_units": TAIL_UNITS,
         "largest": {"node": largest.current.node, "units": largest.current.largest_units},
         "smallest_state": {"node": smallest.current.node, "units": smallest.current.largest_units},
         "groups": _groups(nodes),
         "outside": [_record(node) for node in nodes if node.problems],
-        "suggestion": _suggest(nodes, hw, paths, frames),
+        "suggestion": _suggest(nodes, hw, supported, frames),
     }
 
 
@@ -113,29 +118,30 @@ def _time_s(current: NodeCurrent, hw: HardwareSection, layers: int) -> float:
 def _node(
     current: NodeCurrent,
     charge_c: float,
-    hw: HardwareSection,
-    layers: int,
+    design: Design,
     paths: SignPaths,
+    supported: CurrentRange,
     frames: int,
 ) -> NodeRange:
-    unit, time_s = hw.unit_current_a, _time_s(current, hw, layers)
+    hw = design.hardware
+    unit, time_s = hw.unit_current_a, _time_s(current, hw, design.shape.layers)
     tail = tail_a(charge_c, time_s) / unit
     part, error = 1.0, 0.0
     problems = []
     native = "p" if current.kind in ("input", "state") else "n"
-    low, high = paths.range_a[native]
+    low, high = supported.low_a, supported.high_a
     if current.largest_units and current.kind != "logit":
         largest, typical = current.largest_units * unit, current.typical_units * unit
         error = paths.gain_error(native, largest, typical if native == "n" else unit)
         if largest > high:
             problems.append(
                 f"carries up to {current.largest_units:.3g} units; its copies are within "
-                f"{100 * RANGE_TOLERANCE:g} % up to {high / unit:.3g}"
+                f"{100 * GAIN_CHANGE:g} % up to {high / unit:.3g}"
             )
         if typical < low:
             problems.append(
                 f"typically carries {current.typical_units:.3g} units; its copies are within "
-                f"{100 * RANGE_TOLERANCE:g} % from {low / unit:.3g}"
+                f"{100 * GAIN_CHANGE:g} % from {low / unit:.3g}"
             )
     if current.kind == "state" and current.largest_units:
         alpha = current.largest_units * unit
@@ -156,7 +162,7 @@ def _start_a(charge_c: float, hw: HardwareSection, frames: int) -> float:
 
 
 def _suggest(
-    nodes: list[NodeRange], hw: HardwareSection, paths: SignPaths, frames: int
+    nodes: list[NodeRange], hw: HardwareSection, supported: CurrentRange, frames: int
 ) -> dict[str, Any]:
     """Unit currents (A) between which every node is in range, and the nodes that say so."""
     floors: list[tuple[float, str]] = []
@@ -165,9 +171,8 @@ def _suggest(
         current = node.current
         if current.kind == "logit" or not current.largest_units:
             continue
-        low, high = paths.range_a["p" if current.kind in ("input", "state") else "n"]
-        ceilings.append((high / current.largest_units, current.node))
-        floors.append((low / current.typical_units, current.node))
+        ceilings.append((supported.high_a / current.largest_units, current.node))
+        floors.append((supported.low_a / current.typical_units, current.node))
         if current.kind == "state":
             start = _start_a(node.charge_c, hw, frames)
             needed = slowest_a(node.charge_c, node.time_s, start)

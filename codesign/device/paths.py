@@ -25,8 +25,6 @@ from codesign.device.path_delays import PATHS, Delays, charges_per_gate, path_de
 from codesign.device.turns import TurnTable
 
 CURRENTS_A = tuple(float(f"{current:.3g}") for current in np.geomspace(5e-11, 1e-8, 8))
-# Copies keep their gain within this over the supported range.
-RANGE_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,6 @@ class SignPaths:
     ``gain[path][k]``: at ``current_a[k]``, one length for all turns; ``trimmed[path][k]``: with a
     turn trimmed for that current. ``delays[path]``: for a step to one unit, ``LOAD_GATES`` unit
     gates on each line. ``charge_per_gate_c``: Q of one unit gate, of P and N lines.
-    ``range_a[kind]``: lowest and highest current at which the paths of a P or N diode, turns
-    trimmed, keep their gain within ``RANGE_TOLERANCE``.
     """
 
     current_a: tuple[float, ...]
@@ -45,7 +41,6 @@ class SignPaths:
     trimmed: dict[str, tuple[float, ...]]
     delays: dict[str, Delays]
     charge_per_gate_c: dict[str, float]
-    range_a: dict[str, tuple[float, float]]
 
     def gain_error(self, native: str, current_a: float, trimmed_at_a: float) -> float:
         """Worst relative gain error of a diode's paths at a current, trimmed at another.
@@ -80,7 +75,7 @@ def paths_of(stored: dict[str, Any]) -> SignPaths:
     """Paths as ``dataclasses.asdict`` left them."""
     tuples = {
         name: {path: tuple(values) for path, values in stored[name].items()}
-        for name in ("gain", "trimmed", "range_a")
+        for name in ("gain", "trimmed")
     }
     delays = {path: Delays(**values) for path, values in stored["delays"].items()}
     return SignPaths(
@@ -89,8 +84,6 @@ def paths_of(stored: dict[str, Any]) -> SignPaths:
 
 
 def _measure(point: ProcessPoint, mirrors: MirrorCalibration, turns: TurnTable) -> SignPaths:
-    wide = np.geomspace(2e-12, 2e-7, 51)
-    gains = _gains(point, mirrors, turns, wide, trimmed=True)
     exact = {
         trimmed: _gains(point, mirrors, turns, np.array(CURRENTS_A), trimmed)
         for trimmed in (False, True)
@@ -101,14 +94,6 @@ def _measure(point: ProcessPoint, mirrors: MirrorCalibration, turns: TurnTable) 
         {path: tuple(map(float, values)) for path, values in exact[True].items()},
         path_delays(point, mirrors),
         charges_per_gate(point),
-        {
-            kind: _interval(
-                wide,
-                np.max([abs(gains[path] - 1) for path in PATHS if path.startswith(kind)], axis=0),
-                int(np.argmin(np.abs(np.log(wide / point.hardware.unit_current_a)))),
-            )
-            for kind in ("p", "n")
-        },
     )
 
 
@@ -135,15 +120,3 @@ def _gains(
     by_kind = dict(zip(kinds, table, strict=True))
     return {path: np.prod([by_kind[kind] for kind in steps], axis=0)
             for path, steps in PATHS.items()}  # fmt: skip
-
-
-def _interval(
-    currents_a: np.ndarray[Any, Any], off: np.ndarray[Any, Any], start: int
-) -> tuple[float, float]:
-    """The ends of the run of currents around ``start`` that stay within the tolerance."""
-    low = high = start
-    while low > 0 and off[low - 1] <= RANGE_TOLERANCE:
-        low -= 1
-    while high + 1 < len(off) and off[high + 1] <= RANGE_TOLERANCE:
-        high += 1
-    return float(currents_a[low]), float(currents_a[high])

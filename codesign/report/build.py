@@ -23,7 +23,9 @@ from codesign.report.sections.mapping import mapping_section
 from codesign.report.sections.power import power_section
 from codesign.report.sections.provenance import provenance_section
 from codesign.report.sections.pvt import pvt_section
+from codesign.report.sections.ranges import ranges_section
 from codesign.report.sections.samples import samples_section
+from codesign.report.sections.strategies import strategies_section
 from codesign.report.sections.strobe import strobe_section
 from codesign.report.sections.training import training_section
 from codesign.report.sections.verdict import Verdict, verdict
@@ -42,6 +44,8 @@ _SECTIONS = (
     confusion_section,
     training_section,
     mapping_section,
+    strategies_section,
+    ranges_section,
     samples_section,
     provenance_section,
 )
@@ -52,6 +56,8 @@ _SOFTWARE_FIRST = (
     training_section,
     confusion_section,
     mapping_section,
+    strategies_section,
+    ranges_section,
     provenance_section,
 )
 

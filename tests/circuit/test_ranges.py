@@ -8,6 +8,7 @@ from codesign.circuit.ranges import TAIL_UNITS, plan_ranges
 from codesign.device.charging import rise_s, tail_a
 from codesign.device.path_delays import PATHS, Delays
 from codesign.device.paths import SignPaths
+from codesign.device.range import CurrentRange
 from codesign.flows import HardwareSection
 from codesign.mapping.currents import node_currents
 from codesign.mapping.mapper import map_network
@@ -18,16 +19,16 @@ FRAMES = 6
 INPUTS = np.random.default_rng(1).uniform(0, 4, (5, FRAMES, SMALL.inputs))
 
 
-def _paths(charge_c: float = 8e-16, high_a: float = 1e-7) -> SignPaths:
+def _paths(charge_c: float = 8e-16) -> SignPaths:
     gain: dict[str, tuple[float, ...]] = dict.fromkeys(PATHS, (1.0, 1.0, 1.0))
     gain["n_positive"] = (1.01, 1.0, 0.99)
     return SignPaths(
         CURRENTS_A, gain, gain, {path: Delays(0.0, 0.0) for path in PATHS},
-        {"p": charge_c, "n": charge_c}, {"p": (1e-12, high_a), "n": (1e-12, high_a)},
+        {"p": charge_c, "n": charge_c},
     )  # fmt: skip
 
 
-def _plan(paths: SignPaths, alpha: float = 0.8, **hardware: object) -> dict:  # type: ignore[type-arg]
+def _plan(paths: SignPaths, alpha: float = 0.8, high_a: float = 1e-7, **hardware: object) -> dict:  # type: ignore[type-arg]
     parameters = random_parameters(SMALL, 14)
     for layer in range(SMALL.layers):
         parameters[f"layers.{layer}.cell.alpha"][:] = 0.8
@@ -35,7 +36,8 @@ def _plan(paths: SignPaths, alpha: float = 0.8, **hardware: object) -> dict:  # 
     section = HardwareSection.model_validate(hardware)
     design = map_network(parameters, SMALL, section, MIRRORS, identity_program)
     currents = node_currents(parameters, INPUTS)
-    return plan_ranges(design, build_network(design), currents, paths, FRAMES)
+    supported = CurrentRange(1e-12, 1e-12, high_a, high_a, high_a)
+    return plan_ranges(design, build_network(design), currents, paths, supported, FRAMES)
 
 
 def test_a_network_within_the_range_has_nothing_outside() -> None:
@@ -79,7 +81,7 @@ def test_a_line_that_does_not_turn_off_is_named() -> None:
 
 def test_a_node_above_the_range_is_named_and_no_unit_current_may_help() -> None:
     high_a = 3e-9
-    found = _plan(_paths(charge_c=1.2e-15, high_a=high_a), alpha=0.05)
+    found = _plan(_paths(charge_c=1.2e-15), alpha=0.05, high_a=high_a)
     above = {
         item["node"]
         for item in found["outside"]
@@ -92,6 +94,7 @@ def test_a_node_above_the_range_is_named_and_no_unit_current_may_help() -> None:
     assert suggestion["highest_unit_a"] < 1e-9 < suggestion["lowest_unit_a"]
     assert suggestion["highest_because"] in above
     assert not suggestion["possible"]
+    assert any("A line carries" in sentence for sentence in found["specification"])
 
 
 def test_groups_cover_every_node() -> None:

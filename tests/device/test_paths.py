@@ -66,9 +66,6 @@ def test_paths_of_both_signs_agree_at_one_unit_and_trimmed_at_every_current(
     assert np.ptp(paths.gain["n_negative"]) < 1e-3
     assert paths.gain_error("n", 1e-8, 1e-9) == pytest.approx(-0.009, abs=2e-3)
     assert abs(paths.gain_error("n", 1e-9, 1e-9)) < 1e-9
-    for low, high in paths.range_a.values():
-        assert low < 5e-11
-        assert high > 2e-8
 
 
 @pytest.mark.ngspice
