@@ -24,8 +24,9 @@ class Settled:
         self.circuit, self.memories, self.sharpness = circuit, memories, sharpness
 
     def line(
-        self, polarity: str, up: Tensor, down: Tensor | None, load: Load, kinds: tuple[str, ...]
-    ) -> Tensor:
+        self, polarity: str, up: Tensor, down: Tensor | None, load: Load, kinds: tuple[str, ...],
+        pushed: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """As ``walk.Solver`` says: the current at which the line rests."""
         transfer = self.circuit.transfer
         line = transfer.n if polarity == "n" else transfer.p

@@ -23,14 +23,18 @@ from codesign.circuit.timing import Timing
 from codesign.engine.grid import Resolution, frame_grids, waveforms
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
-from codesign.twin.lag import lag
+from codesign.twin.lag import Pull, lag
 from codesign.twin.latch import Schedule, latch
 from codesign.twin.memories import Memory
 from codesign.twin.transfer import Floats, Line
 from codesign.twin.walk import Circuit, Load, Walked, beside, leak, walk
 
 _SWEEPS = 3
-ENGINE_GRID = Resolution()
+# E-folds a line may be pushed beyond its rail, where nothing holds it.
+_BELOW = 2.0
+# Below this a sum's own diode carries nothing, above it the copies that pull are saturated.
+_NEAR_RAIL_V = 0.13
+TWIN_GRID = Resolution(edge_steps=4, first_us=4.0, growth=1.35, longest=0.03)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Steps:
 
 
 def time_steps(
-    hw: HardwareSection, shape: Shape, frames: int, resolution: Resolution = ENGINE_GRID,
+    hw: HardwareSection, shape: Shape, frames: int, resolution: Resolution = TWIN_GRID,
     like: Tensor | None = None,
 ) -> Steps:  # fmt: skip
     """The engine's grid (``engine.grid``) for a clip of ``frames`` frames."""
@@ -94,10 +98,11 @@ class InTime:
         self.unit_na = self.transfer.hardware.unit_current_a * 1e9
 
     def line(
-        self, polarity: str, up: Tensor, down: Tensor | None, load: Load, kinds: tuple[str, ...]
-    ) -> Tensor:
+        self, polarity: str, up: Tensor, down: Tensor | None, load: Load, kinds: tuple[str, ...],
+        pushed: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """As ``walk.Solver`` says; currents at the ends of the steps, [.., T + 1, n]."""
-        return self._in_time(polarity, up, down, load, kinds, means=False)
+        return self._in_time(polarity, up, down, load, kinds, pushed)
 
     def memory(self, layer: int, candidate: Tensor, net: Tensor) -> Tensor:
         memory, schedule = self.memories[layer], self.steps.schedules[layer]
@@ -110,7 +115,7 @@ class InTime:
         p_readers, n_readers = self.circuit.readers(f"layers.{layer}.output")
         load = Load(p_readers + grid * (n_readers > 0), 0.0, 0.0)
         first = torch.zeros_like(current[..., :1, :])
-        return self._in_time("p", torch.cat([first, current], -2), None, load, (), means=True)
+        return self._in_time("p", torch.cat([first, current], -2), None, load, (), None, means=True)
 
     def _surrogate(
         self, memory: Memory, schedule: Schedule, candidate: Tensor, net: Tensor, on: Tensor
@@ -135,7 +140,7 @@ class InTime:
 
     def _in_time(
         self, polarity: str, up: Tensor, down: Tensor | None, load: Load,
-        kinds: tuple[str, ...], means: bool,
+        kinds: tuple[str, ...], pushed: Tensor | None, means: bool = False,
     ) -> Tensor:  # fmt: skip
         transfer = self.transfer
         line = transfer.n if polarity == "n" else transfer.p
@@ -152,19 +157,18 @@ class InTime:
         def scan(log: Tensor) -> Tensor:
             high, low = parts(log)
             net = high if low is None else high - low
-            floor = torch.full_like(net, lowest)
-            if low is not None:
-                ratio = (high / low.clamp(min=1e-12)).clamp(0.0, 0.999999)
-                rest = -transfer.thermal_v * torch.log1p(-ratio)
-                floor = torch.where(net < 0, line.log(rest), floor)
+            floor = torch.full_like(net, lowest - _BELOW)
             drive = net if means else (net[..., 1:, :] + net[..., :-1, :]) / 2
             if means:
                 drive = net[..., 1:, :]
+            if pushed is not None:
+                drive = drive + pushed.diff(dim=-2) / self.steps.step_us[:, None]
             charge = self._charge(line, load, log, polarity)
             rest = torch.log(net[..., 0, :].clamp(min=1e-9))
-            start = torch.exp(-torch.maximum(rest, floor[..., 0, :]))
+            start = torch.exp(-torch.maximum(rest, floor[..., 0, :] + _BELOW))
             highest = torch.exp(-floor[..., 1:, :]).detach()
-            y = lag(drive, self.steps.step_us[:, None], charge, highest, start)
+            pull = None if low is None else self._pull(line, load, low)
+            y = lag(drive, self.steps.step_us[:, None], charge, highest, start, pull)
             return -torch.log(torch.cat([start.unsqueeze(-2), y], -2))
 
         with torch.no_grad():
@@ -173,6 +177,19 @@ class InTime:
             for _ in range(_SWEEPS - 1):
                 log = scan(log)
         return scan(log.detach())
+
+    def _pull(self, line: Line, load: Load, low: Tensor) -> Pull:
+        """Near the rail V(L) is a straight line, and capacitance and slope are those there."""
+        thermal, grid = self.transfer.knee_v, self.circuit.grid
+        lowest = torch.full((), line.volts.centre - line.volts.half, dtype=low.dtype)
+        slope = float(line.slope(lowest))
+        fc = beside(load.gates) * float(line.gate_fc(lowest)) + grid * float(line.diode_fc(lowest))
+        drains = beside(load.p_drains) * self.transfer.p.drain_ff
+        drains = drains + beside(load.n_drains) * self.transfer.n.drain_ff
+        charge = (fc / slope + drains) * thermal / self.unit_na
+        current = (low[..., 1:, :] + low[..., :-1, :]) / 2
+        zero = float(lowest)
+        return Pull(current, charge, zero, slope / thermal, zero + _NEAR_RAIL_V / slope)
 
     def _charge(self, line: Line, load: Load, log: Tensor, polarity: str) -> Tensor:
         """K of every step, microseconds times units."""

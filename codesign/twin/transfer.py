@@ -97,14 +97,17 @@ class Copy:
 
 @dataclass(frozen=True)
 class Transfer:
-    """All constants of a process point the twins need; ``models`` are what they come from."""
+    """All constants of a process point the twins need; ``models`` are what they come from.
+
+    ``knee_v``: drain voltage at which an N unit copy carries 1 - 1/e of what it does saturated.
+    """
 
     hardware: HardwareSection
     n: Line
     p: Line
     copies: Mapping[str, Copy]
     models: Models
-    thermal_v: float
+    knee_v: float
     gmin_units_per_v: float
 
     def geometry(self, polarity: str, part: str) -> Geometry:
@@ -147,7 +150,16 @@ def transfer_of(hw: HardwareSection, models: Models, trims_m: Mapping[str, float
     copies = {kind: _copy(hw, models, kind, trims_m[kind], thermal, lines) for kind in KINDS}
     # A cell's own copy of its candidate: its departures are part of the cell's curve.
     copies["p_to_cell"] = Copy(_NOTHING, _NOTHING)
-    return Transfer(hw, lines["n"], lines["p"], copies, models, thermal, GMIN_S / hw.unit_current_a)
+    knee_v = _knee_v(hw, models, lines["n"], trims_m)
+    gmin = GMIN_S / hw.unit_current_a
+    return Transfer(hw, lines["n"], lines["p"], copies, models, knee_v, gmin)
+
+
+def _knee_v(hw: HardwareSection, models: Models, line: Line, trims_m: Mapping[str, float]) -> float:
+    fit, g = place(models, Geometry("n", hw.unit_w_m, trims_m["n_to_sum"]))
+    drain = np.linspace(0.0, 0.2, 401)
+    curve = copy_na(fit, g, np.array(line.volts.at(0.0)), drain)
+    return float(np.interp((1 - np.exp(-1)) * curve[-1], curve, drain))
 
 
 def _geometry(hw: HardwareSection, polarity: str, part: str) -> Geometry:

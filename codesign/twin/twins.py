@@ -32,7 +32,7 @@ from codesign.twin.chips import Chips
 from codesign.twin.fittings import copies_of, fittings
 from codesign.twin.ideal import TwinTrace
 from codesign.twin.memories import Memory, memories
-from codesign.twin.substepped import ENGINE_GRID, run_in_time, time_steps
+from codesign.twin.substepped import TWIN_GRID, run_in_time, time_steps
 from codesign.twin.transfer import KINDS, Transfer, measure_transfer
 from codesign.twin.walk import Circuit, Walked
 
@@ -80,7 +80,7 @@ class TwinModel:
     shapes: CellShapes
     cells: Mapping[str, Tensor] | None = None
     fitted: Mapping[str, float] | None = None
-    resolution: Resolution = ENGINE_GRID
+    resolution: Resolution = TWIN_GRID
 
     def evaluate(
         self, parameters: Mapping[str, Tensor], inputs: Tensor, draws: Draws | None = None,

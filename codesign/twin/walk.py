@@ -43,10 +43,12 @@ class Solver(Protocol):
     """What a line and a cell do with the currents they are given."""
 
     def line(
-        self, polarity: str, up: Tensor, down: Tensor | None, load: Load, kinds: tuple[str, ...]
-    ) -> Tensor:
+        self, polarity: str, up: Tensor, down: Tensor | None, load: Load, kinds: tuple[str, ...],
+        pushed: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """L of a line fed by ``up`` less ``down`` (units, before the drain's part, which the
-        ``kinds`` of copy name)."""
+        ``kinds`` of copy name). ``pushed``: charge the gates of these copies have put on it through
+        their gate-drain capacitances, units times microseconds."""
 
     def memory(self, layer: int, candidate: Tensor, net: Tensor) -> Tensor:
         """L of the state lines of a layer for the cells' candidate currents (of m1). ``net`` is
@@ -127,6 +129,22 @@ class Circuit:
         down = down + self.weighted(f"n_to_{to}", self.reference_n, (-column).clamp(min=0), bias_n)
         return up, down
 
+    def pushed(self, name: str, p: Wave, n: Wave) -> Tensor:
+        """Charge the copies' gates put on the sums of a block: a copy that turns on pushes against
+        its own current."""
+        weight = self.parameters[f"{name}.weight"].detach()
+        by_p = self._gate_charge("p", p) @ _columns(weight.clamp(min=0))
+        return self._gate_charge("n", n) @ _columns((-weight).clamp(min=0)) - by_p
+
+    def pushed_one(self, polarity: str, wave: Wave) -> Tensor:
+        """The same for one copy of each unit of a line."""
+        return -self._gate_charge(polarity, wave)
+
+    def _gate_charge(self, polarity: str, wave: Wave) -> Tensor:
+        line = self._line(polarity)
+        unit_na = self.transfer.hardware.unit_current_a * 1e9
+        return line.volts(wave.log.detach()) * (line.gate_drain_ff * self.grid / unit_na)
+
     def _weight_devices(self, polarity: str, name: str, weight: Tensor) -> Deviation | None:
         outputs, inputs = weight.shape[-2:]
         path = ".".join(block_path(f"{name}.weight"))
@@ -202,7 +220,8 @@ def _turned_to_n(circuit: Circuit, solver: Solver, p: Wave, path: str, readers: 
     chips, count = circuit.chips, p.log.shape[-1]
     own = chips.of("p", [f"{path}.xturnin_{k}.mcopy" for k in range(count)])
     current = circuit.copy("p_to_sum", p, own)
-    log = solver.line("n", current, None, Load(readers, circuit.grid, 0.0), ("p_to_sum",))
+    load, pushed = Load(readers, circuit.grid, 0.0), circuit.pushed_one("p", p)
+    log = solver.line("n", current, None, load, ("p_to_sum",), pushed)
     return Wave(log, chips.of("n", [f"{path}.xturnin_{k}.mline" for k in range(count)]))
 
 
@@ -213,7 +232,8 @@ def _turned_to_p(
     chips, count = circuit.chips, n.log.shape[-1]
     own = chips.of("n", [f"{path}.xturn_{k}.mcopy" for k in range(count)])
     current = circuit.copy("n_to_p", n, own)
-    log = solver.line("p", current, None, Load(readers, 0.0, circuit.grid), ("n_to_p",))
+    load, pushed = Load(readers, 0.0, circuit.grid), circuit.pushed_one("n", n)
+    log = solver.line("p", current, None, load, ("n_to_p",), pushed)
     return Wave(log, chips.of("p", [f"{path}.xturn_{k}.mline" for k in range(count)]))
 
 
@@ -225,7 +245,8 @@ def _block(
     up, down = circuit.sums(name, p, n)
     p_ends, n_ends = circuit.enders(name)
     load = Load(readers[1] + circuit.grid, p_ends, n_ends)
-    log = solver.line("n", up, down, load, ("p_to_sum", "n_to_sum"))
+    kinds = ("p_to_sum", "n_to_sum")
+    log = solver.line("n", up, down, load, kinds, circuit.pushed(name, p, n))
     names = [relu_instance(name, k) for k in range(log.shape[-1])]
     made = Wave(log, circuit.chips.of("n", names))
     path = names[0].rsplit(".", 1)[0]
@@ -244,7 +265,8 @@ def _skip(
     total = total + circuit.copy("p_to_sum", carried, other)
     p_readers, n_readers = _carried(circuit, layer + 1)
     load = Load(n_readers + circuit.grid, 2 * circuit.grid, 0.0)
-    log = solver.line("n", total, None, load, ("p_to_sum",))
+    pushed = circuit.pushed_one("p", branch) + circuit.pushed_one("p", carried)
+    log = solver.line("n", total, None, load, ("p_to_sum",), pushed)
     made = Wave(log, chips.of("n", [f"{path}.mrelu_{k}" for k in range(d)]))
     return made, _turned_to_p(circuit, solver, made, path, p_readers)
 

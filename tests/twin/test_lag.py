@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from codesign.twin.lag import lag
+from codesign.twin.lag import Pull, lag
 
 
 def _steps(drive: list[float], start: float, step: float, charge: float) -> torch.Tensor:
@@ -63,3 +63,31 @@ def test_gradient() -> None:
     assert torch.autograd.gradcheck(
         lambda d, c, s: lag(d - 0.3, steps, c + 0.5, limit, 1 / (s + 0.5)), (drive, charge, start)
     )
+
+
+def test_a_line_pulled_to_its_rail_follows_its_equation_down_and_up() -> None:
+    """I_in - I_0 exp(V / nV_T) + N exp(-V / V_T), by fine integration."""
+    thermal, slope, capacitance, pulled = 0.025, 0.036, 10.0, 2.0
+    zero = -10.0
+    pull = Pull(
+        torch.full((40, 1), pulled, dtype=torch.float64),
+        torch.tensor(capacitance * thermal, dtype=torch.float64),
+        zero, slope / thermal, zero + 0.13 / slope,
+    )  # fmt: skip
+    drives = torch.cat([torch.full((20, 1), -0.6), torch.full((20, 1), 0.5)]).double()
+    steps = torch.full((40, 1), 0.3, dtype=torch.float64)
+    charge = torch.full_like(drives, capacitance * slope)
+    first = torch.tensor([1.0], dtype=torch.float64)
+    y = lag(drives, steps, charge, torch.full_like(drives, 1e9), first, pull)
+    volts = slope * (-torch.log(y[:, 0]).numpy() - zero)
+
+    def rises(t: float, v: np.ndarray) -> np.ndarray:
+        drive = -0.6 if t < 6.0 else 0.5
+        return (drive - np.exp(zero + v / slope) + pulled * np.exp(-v / thermal)) / capacitance
+
+    times = 0.3 * np.arange(1, 41)
+    exact = solve_ivp(
+        rises, (0, 12), [-slope * zero], max_step=0.01, t_eval=times, rtol=1e-9, method="LSODA"
+    )
+    np.testing.assert_allclose(volts, exact.y[0], atol=6e-3)
+    assert exact.y[0].min() < 0.05  # it did reach the rail
