@@ -1,120 +1,134 @@
-"""The batched engine against ngspice at the corners of a process, and in other processes.
+"""The 45 points of the process on one run: cells, votes, states, power, reference current.
 
-    python benchmarks/corners.py runs/demo                 # nine points
-    python benchmarks/corners.py runs/demo --all           # 5 corners x 3 temperatures x 3 supplies
-    python benchmarks/corners.py runs/demo --pdk sky130 generic180
+    python benchmarks/corners.py runs/demo --bias both --out reports/pvt
 
-Every point has a characterisation of its own, measured afresh. The network stays as it was exported
-(its mirrors are trimmed for the typical point), so at an extreme point the chip may decide
-otherwise than the software; both engines simulate that same chip. With ``--pdk`` the network is
-exported again for each process, into a temporary folder. ngspice runs with the judge's exact
-options; every chip has mismatch and the same test clip.
+simulates what is missing (``codesign simulate --corners``, ngspice unless ``--batched``), prints
+the matrices and, with ``--out``, writes them to ``<out>/<run>.txt`` under the command
+and the table of points to ``<out>/<run>.csv``. Interrupted, the same command continues.
 """
 
 import argparse
-import os
-import shutil
-import tempfile
-from dataclasses import dataclass
-from itertools import product
+import shlex
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import pandas as pd
 
-from codesign.circuit.export import export_design
-from codesign.circuit.testbench import EXACT_OPTIONS
-from codesign.errors import EnvironmentMissing
-from codesign.flows import load_flow
-from codesign.runs import Run
-from engine import ACCURACY_HEAD, Bed, accuracy_text, compare, machine, make_bed, run_ngspice
+from codesign.analysis.pvt import CELL_VALUES, CONDITION_WORDS
+from codesign.files import write_text
+from codesign.runs import open_run
+from codesign.simulation.corners import BIASES, CornerOptions, simulate_corners
+from codesign.simulation.points import CLIPS
 
-CORNERS = ("typical", "ss", "ff", "sf", "fs")
-TEMPERATURES_C = (-20.0, 27.0, 85.0)
-SUPPLIES_V = (1.62, 1.8, 1.98)
-
-
-@dataclass(frozen=True)
-class Point:
-    corner: str
-    temperature_c: float
-    supply_v: float
-
-    def text(self) -> str:
-        return f"{self.corner} {self.temperature_c:g} C {self.supply_v:g} V"
+_COLUMNS = [
+    "condition", "corner", "supply_v", "temperature_c", "clips", "clips_ok", "votes_kept",
+    "votes_as_nominal", "states", "states_differing", "states_changed",
+    "states_changed_agreeing", "logit_margin_min_units", "logit_error_rms_units",
+    "mean_power_w", "mean_power_cells_w", "mean_power_feedforward_w", "mean_power_bias_w",
+    "reference_current_a", "reference_supply_current_a", "cells", "cells_bistable",
+]  # fmt: skip
 
 
-# The typical point, and the slow and fast extremes: least headroom (cold, slow, low supply), most
-# leakage (hot, fast, high supply), both skewed corners both ways.
-EXTREMES = (
-    Point("typical", 27.0, 1.8),
-    Point("ss", -20.0, 1.62),
-    Point("ss", 85.0, 1.98),
-    Point("ff", 85.0, 1.98),
-    Point("ff", -20.0, 1.62),
-    Point("sf", -20.0, 1.98),
-    Point("sf", 85.0, 1.62),
-    Point("fs", 85.0, 1.62),
-    Point("fs", -20.0, 1.98),
-)
-
-HEAD = f"{'fitted in':>10}{'mirror':>8}{'diode':>8}{'switch':>8}{ACCURACY_HEAD}{'ngspice':>9}"
+def matrix(points: pd.DataFrame, title: str, text: Callable[[Any], str]) -> str:
+    """Corners down, supplies and temperatures across."""
+    places = sorted({(r.supply_v, r.temperature_c) for r in points.itertuples()})
+    head = "".join(f"{f'{v:g}V{c:g}':>10}" for v, c in places)
+    lines = [f"{title}\n{'':10}{head}"]
+    for corner in dict.fromkeys(points["corner"]):
+        here = {
+            (r.supply_v, r.temperature_c): text(r)
+            for r in points[points["corner"] == corner].itertuples()
+        }
+        lines.append(f"{corner:10}" + "".join(f"{here.get(place, ''):>10}" for place in places))
+    return "\n".join(lines)
 
 
-def row(bed: Bed, draws: int) -> str:
-    """Time and errors of the fits, then how the engines differ on ``draws`` chips."""
-    models = bed.engine.models
-    worst = {
-        kind: max(error.rms for error in models.errors if kind in error.what)
-        for kind in ("mirror", "diode", "switch")
-    }
-    fits = "".join(f"{100 * rms:>7.3f}%" for rms in worst.values())
-    samples = list(range(draws))
-    truth, cpu_s = run_ngspice(bed, samples, EXACT_OPTIONS)
-    mine = bed.batch.run(np.array(samples))
-    found = accuracy_text(compare(bed, samples, truth, mine, explain=True))
-    ended = sorted({*truth.status, *mine.status} - {"ok"})
-    return f"{models.measured_s:>9.1f}s{fits}{found}{cpu_s:>8.1f}s  {' '.join(ended)}"
+def condition_text(points: pd.DataFrame) -> str:
+    """Votes, states, margin, power and, where there is one, the reference's current."""
+    parts = [
+        matrix(points, "votes kept", lambda r: f"{r.votes_kept}/{r.clips}"),
+        matrix(
+            points, "states equal (%)",
+            lambda r: f"{100 * (1 - r.states_differing / r.states):.2f}" if r.states else "-",
+        ),
+        matrix(points, "least logit margin (units)", lambda r: f"{r.logit_margin_min_units:.3f}"),
+        matrix(points, "power (nW)", lambda r: f"{1e9 * r.mean_power_w:.1f}"),
+    ]  # fmt: skip
+    if points["reference_current_a"].notna().any():
+        parts.append(
+            matrix(points, "reference current (nA)", lambda r: f"{1e9 * r.reference_current_a:.4f}")
+        )
+    return "\n\n".join(parts)
 
 
-def at_points(run: Run, points: tuple[Point, ...], draws: int) -> None:
-    print(f"\n{run.path.name}\n{'point':22}{HEAD}")
-    for point in points:
-        bed = make_bed(
-            run, draws, 1, corner=point.corner, temperature_c=point.temperature_c,
-            supply_v=point.supply_v,
-        )  # fmt: skip
-        print(f"{point.text():22}{row(bed, draws)}", flush=True)
+def cells_text(points: pd.DataFrame, bias: str) -> str:
+    """Errors of the design's cells, the worst and the rms of each value, per point."""
+    here = points[points["bias"] == bias].drop_duplicates("point")
+    parts = []
+    for name in CELL_VALUES:
+        for kind, against in (("error", "programmed"), ("error_nominal", "nominal")):
+            worst, rms = f"{name}_{kind}_worst", f"{name}_{kind}_rms"
+            if worst in here.columns:
+                title = f"{name} against {against}, worst (rms), %"
+                parts.append(matrix(here, title, _errors(worst, rms)))
+    return "\n\n".join(parts)
 
 
-def in_processes(run: Run, names: list[str], draws: int, folder: Path) -> None:
-    print(f"\n{run.path.name}, exported for each process\n{'process':22}{HEAD}")
-    for name in names:
-        copy = Run(folder / name)
-        shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns("sim", "design"))
-        try:
-            export_design(copy, load_flow(copy.flow_file, (f"hardware.pdk={name}",)).hardware)
-        except EnvironmentMissing as error:
-            print(f"{name:22}left out: {error}")
-            continue
-        print(f"{name:22}{row(make_bed(copy, draws, 1), draws)}", flush=True)
+def _errors(worst: str, rms: str) -> Callable[[Any], str]:
+    return lambda row: f"{100 * getattr(row, worst):.1f}({100 * getattr(row, rms):.1f})"
+
+
+def headline(figures: dict[str, Any]) -> str:
+    """The numbers of summary.json, one a line."""
+    names = [name for name in figures if name.startswith(("pvt_", "samples"))]
+    return "\n".join(f"{name} = {figures[name]}" for name in names)
+
+
+def report(figures: dict[str, Any], points: pd.DataFrame, command: str) -> str:
+    parts = [
+        command,
+        f"{figures['pdk']}, {figures['ngspice']}, engine {figures['pvt_engine']}, "
+        f"{figures['clips']} clips at each point: {', '.join(figures['clip_ids'])}",
+        headline(figures),
+    ]
+    for words in CONDITION_WORDS:
+        here = points[points["condition"] == words.name]
+        if len(here):
+            parts.append(f"== {words.title} ==\n\n{condition_text(here)}")
+    if f"{CELL_VALUES[0]}_error_worst" in points.columns:
+        parts += [
+            f"== cells as built, {bias} reference ==\n\n{cells_text(points, bias)}"
+            for bias in points["bias"].unique()
+        ]
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
-    parser.add_argument("--draws", type=int, default=4, help="chips at each point")
-    parser.add_argument("--all", action="store_true", help="all 45 points")
-    parser.add_argument("--pdk", nargs="+", default=[], help="processes instead of corners")
+    parser.add_argument("--clips", type=int, default=CLIPS)
+    parser.add_argument("--bias", choices=BIASES, default="both")
+    parser.add_argument("--batched", action="store_true", help="clips by the batched engine")
+    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--out", type=Path, help="folder for the text and the table")
     given = parser.parse_args()
-    print(f"{machine()}\nngspice: CPU seconds per sample, exact options; errors are rms")
-    with tempfile.TemporaryDirectory(prefix="codesign-corners-") as name:
-        # An empty cache, so that every characterisation is measured and its time known.
-        os.environ["CODESIGN_CACHE"] = str(Path(name) / "cache")
-        if given.pdk:
-            in_processes(Run(given.run), given.pdk, given.draws, Path(name))
-            return
-        every = tuple(Point(*values) for values in product(CORNERS, TEMPERATURES_C, SUPPLIES_V))
-        at_points(Run(given.run), every if given.all else EXTREMES, given.draws)
+    run = open_run(given.run)
+    options = CornerOptions(
+        clips=given.clips, bias=given.bias, batched=given.batched, jobs=given.jobs
+    )
+    figures = simulate_corners(run, options, say=lambda text: print(text, file=sys.stderr))
+    points = pd.read_parquet(run.sim_dir("corners") / "points.parquet")
+    words = ["benchmarks/corners.py", f"runs/{run.path.name}", *sys.argv[2:]]
+    text = report(figures, points, f"$ python {shlex.join(words)}")
+    print(text, end="")
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
+        name = run.path.name + ("_batched" if given.batched else "")
+        write_text(given.out / f"{name}.txt", text)
+        kept = [column for column in _COLUMNS if column in points.columns]
+        write_text(given.out / f"{name}.csv", points[kept].to_csv(index=False, float_format="%.6g"))
 
 
 if __name__ == "__main__":

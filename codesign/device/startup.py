@@ -29,6 +29,8 @@ _POINTS = 2000
 class StartUp:
     """A supply ramp of ``ramp_s``: ``current_a`` in the end and ``peak_a`` on the way.
 
+    The end is the median of the last tenth: single steps of the solver are off by a percent.
+
     ``released_s`` is when reset falls for the last time, with the supply and the current of that
     moment; all three are None when reset never rose above half the supply or never fell.
     """
@@ -52,7 +54,7 @@ def start_up(point: ProcessPoint, sizes: ReferenceSizes, ramp_s: float) -> Start
     there = (None, None) if at is None else tuple(
         float(np.interp(at, time_s, plot[name])) for name in ("v(vdd)", "i(vout)")
     )  # fmt: skip
-    return StartUp(ramp_s, float(current_a[-1]), float(current_a.max()), at, *there)
+    return StartUp(ramp_s, settled(plot, "i(vout)"), float(current_a.max()), at, *there)
 
 
 def ramp(point: ProcessPoint, sizes: ReferenceSizes, supply: list[tuple[float, float]]) -> Plot:
@@ -82,6 +84,12 @@ def ramp(point: ProcessPoint, sizes: ReferenceSizes, supply: list[tuple[float, f
             f"({outcome.status}: {outcome.message})."
         )
     return outcome.plots[0]
+
+
+def settled(plot: Plot, vector: str) -> float:
+    """A vector at the end of a transient: its median over the last tenth."""
+    late = plot.scale >= 0.9 * plot.scale[-1]
+    return float(np.median(plot[vector][late]))
 
 
 def _released(

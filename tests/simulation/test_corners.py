@@ -57,7 +57,7 @@ def test_a_selection_is_of_points_that_exist() -> None:
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Two points, one call each, of a design with an ideal reference."""
-    run = made_up_run(tmp_path_factory.mktemp("my corners") / "small")
+    run = made_up_run(tmp_path_factory.mktemp("my corners") / "small", seed=4)
     export_design(run)
     for selection in (HOT, COLD):
         simulate_corners(run, CornerOptions(1, "both", selection, jobs=2))
