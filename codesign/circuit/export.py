@@ -27,7 +27,7 @@ from codesign.device.calibrate import Calibration, calibrate
 from codesign.device.characterise import measured_range
 from codesign.device.paths import sign_paths
 from codesign.device.reference import size_reference
-from codesign.device.widths import MeasuredWeigher
+from codesign.device.widths import MeasuredWeigher, measured_widths
 from codesign.errors import InputError
 from codesign.files import unwritable, write_json, write_text
 from codesign.flows import HardwareSection
@@ -264,6 +264,7 @@ def _facts(
             node_currents(model_parameters(model), clips.inputs.double().numpy()),
             sign_paths(point, calibration.mirrors, calibration.turns),
             measured_range(calibration),
+            measured_widths(point).smallest,
             clips.inputs.shape[1],
         ),
         "cell_map": asdict(calibration.cell_map),

@@ -25,6 +25,7 @@ from codesign.device.range import GAIN_CHANGE, CurrentRange, check_range
 from codesign.flows import HardwareSection
 from codesign.mapping.currents import NodeCurrent
 from codesign.mapping.design import Design
+from codesign.mapping.rescale import raise_states
 
 # A line that keeps more than this when it should be off moves a candidate visibly.
 TAIL_UNITS = 0.02
@@ -35,8 +36,9 @@ _LINE = re.compile(r"(?:.*\.)?([a-z]+\d*_\d+)_([pn])")
 class NodeRange:
     """One node: ``charge_c`` of its lines, ``time_s`` it has, what is left when it turns off.
 
-    ``reached``: part of its level a state attains in its time (1 for others); ``gain_error``: worst
-    relative error of its copies at its largest current. ``problems`` in words, empty where none.
+    ``reached``: part of its level a state attains in its time (1 for others), ``needed_units`` the
+    smallest level that settles (0 for others); ``gain_error``: worst relative error of its copies
+    at its largest current. ``problems`` in words, empty where none.
     """
 
     current: NodeCurrent
@@ -44,6 +46,7 @@ class NodeRange:
     time_s: float
     tail_units: float
     reached: float
+    needed_units: float
     gain_error: float
     problems: tuple[str, ...]
 
@@ -54,11 +57,13 @@ def plan_ranges(
     currents: Mapping[str, NodeCurrent],
     paths: SignPaths,
     supported: CurrentRange,
+    smallest_weight: float,
     frames: int,
 ) -> dict[str, Any]:
     """Nodes outside the range, by name with the effect, and the unit currents that keep all in.
 
-    ``frames`` of a clip: a state rises from what its line has fallen to by then at the latest.
+    ``smallest_weight`` a continuous weight can be; ``frames`` of a clip: a state rises from what
+    its line has fallen to by then at the latest.
     """
     hw = design.hardware
     charges = _charges(design, library, paths)
@@ -82,7 +87,8 @@ def plan_ranges(
         "smallest_state": {"node": smallest.current.node, "units": smallest.current.largest_units},
         "groups": _groups(nodes),
         "outside": [_record(node) for node in nodes if node.problems],
-        "suggestion": _suggest(nodes, hw, supported, frames),
+        "suggestion": _suggest(nodes, hw, supported),
+        "raised_states": _raised(design, nodes, smallest_weight),
     }
 
 
@@ -126,7 +132,7 @@ def _node(
     hw = design.hardware
     unit, time_s = hw.unit_current_a, _time_s(current, hw, design.shape.layers)
     tail = tail_a(charge_c, time_s) / unit
-    part, error = 1.0, 0.0
+    part, needed, error = 1.0, 0.0, 0.0
     problems = []
     native = "p" if current.kind in ("input", "state") else "n"
     low, high = supported.low_a, supported.high_a
@@ -145,7 +151,9 @@ def _node(
             )
     if current.kind == "state" and current.largest_units:
         alpha = current.largest_units * unit
-        part = reached(charge_c, alpha, _start_a(charge_c, hw, frames), time_s)
+        start = _start_a(charge_c, hw, frames)
+        part = reached(charge_c, alpha, start, time_s)
+        needed = slowest_a(charge_c, time_s, start) / unit
         if part < 1 - SETTLED:
             problems.append(
                 f"a state of {current.largest_units:.3g} units that was off reaches "
@@ -153,7 +161,7 @@ def _node(
             )
     if tail > TAIL_UNITS and current.kind != "logit" and current.largest_units > TAIL_UNITS:
         problems.append(f"still carries {tail:.2g} units {1e3 * time_s:.3g} ms after it turns off")
-    return NodeRange(current, charge_c, time_s, tail, part, error, tuple(problems))
+    return NodeRange(current, charge_c, time_s, tail, part, needed, error, tuple(problems))
 
 
 def _start_a(charge_c: float, hw: HardwareSection, frames: int) -> float:
@@ -162,7 +170,7 @@ def _start_a(charge_c: float, hw: HardwareSection, frames: int) -> float:
 
 
 def _suggest(
-    nodes: list[NodeRange], hw: HardwareSection, supported: CurrentRange, frames: int
+    nodes: list[NodeRange], hw: HardwareSection, supported: CurrentRange
 ) -> dict[str, Any]:
     """Unit currents (A) between which every node is in range, and the nodes that say so."""
     floors: list[tuple[float, str]] = []
@@ -174,9 +182,8 @@ def _suggest(
         ceilings.append((supported.high_a / current.largest_units, current.node))
         floors.append((supported.low_a / current.typical_units, current.node))
         if current.kind == "state":
-            start = _start_a(node.charge_c, hw, frames)
-            needed = slowest_a(node.charge_c, node.time_s, start)
-            floors.append((needed / current.largest_units, current.node))
+            needed_a = node.needed_units * hw.unit_current_a
+            floors.append((needed_a / current.largest_units, current.node))
         if current.largest_units > TAIL_UNITS:
             floors.append((tail_a(node.charge_c, node.time_s) / TAIL_UNITS, current.node))
     lowest, low_node = max(floors)
@@ -190,6 +197,21 @@ def _suggest(
         # Charges take as long as currents are small: a frame may be longer instead.
         "frame_s": hw.frame_s * max(1.0, lowest / hw.unit_current_a),
     }
+
+
+def _raised(
+    design: Design, nodes: list[NodeRange], smallest_weight: float
+) -> dict[str, list[dict[str, Any]]]:
+    """How far states that are too small could be raised for the same function, by weights."""
+    hw = design.hardware
+    needed = {node.current.node: node.needed_units for node in nodes if node.reached < 1 - SETTLED}
+    found = {}
+    for weights, grid in (("unit", hw.weight_grid), ("continuous", None)):
+        _, raised = raise_states(
+            design.realised(), needed, grid, smallest_weight, hw.bias_max_units
+        )
+        found[weights] = [asdict(item) for item in raised]
+    return found
 
 
 def _groups(nodes: list[NodeRange]) -> list[dict[str, Any]]:
@@ -225,6 +247,7 @@ def _record(node: NodeRange) -> dict[str, Any]:
         "time_s": node.time_s,
         "tail_units": node.tail_units,
         "reached": node.reached,
+        "needed_units": node.needed_units,
         "gain_error": node.gain_error,
         "problems": list(node.problems),
     }

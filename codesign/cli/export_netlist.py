@@ -91,6 +91,12 @@ def _range_lines(ranges: dict[str, Any]) -> list[str]:
         for node in ranges["outside"]
         for problem in node["problems"]
     ]
+    for weights, raised in ranges["raised_states"].items():
+        lines += [
+            f"  {item['node']} can be {item['factor']:.3g} times larger for the same function with "
+            f"{weights} weights" + ("." if item["enough"] else ", which is not enough.")
+            for item in raised
+        ]
     found, largest = ranges["suggestion"], ranges["largest"]
     if found["possible"]:
         lines.append(

@@ -94,6 +94,11 @@ class Widths:
         table = self.tables[kind]
         return table.at(NARROWEST_M, LONGEST * self.unit_l_m)
 
+    @property
+    def smallest(self) -> float:
+        """Smallest gain that every kind of weight reaches."""
+        return max(self.floor(kind) for kind in WEIGHT_KINDS)
+
     def first_size(self, kind: Kind, gain: float, style: Style) -> Size:
         """Size of a copy of this gain by look-up, on the layout grid."""
         table, longest = self.tables[kind], LONGEST * self.unit_l_m
@@ -138,6 +143,11 @@ def measure_widths(point: ProcessPoint) -> Widths:
         hw.unit_w_m,
         hw.unit_l_m,
     )
+
+
+def measured_widths(point: ProcessPoint) -> Widths:
+    """The tables of a process point, measured or remembered."""
+    return cached("widths", point.key(), lambda: measure_widths(point), asdict, widths_of)
 
 
 def program_weights(
@@ -198,8 +208,7 @@ class MeasuredWeigher:
         style = point.hardware.weights
         if style == "unit":
             return None
-        widths = cached("widths", point.key(), lambda: measure_widths(point), asdict, widths_of)
-        return cls(point, widths, style)
+        return cls(point, measured_widths(point), style)
 
     def floor(self, kind: Kind) -> float:
         """Smallest ratio a device of this kind has."""

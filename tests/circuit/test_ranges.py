@@ -1,5 +1,7 @@
 """What nodes carry against what devices support: named, with the effect and a way out."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,7 @@ def _plan(paths: SignPaths, alpha: float = 0.8, high_a: float = 1e-7, **hardware
     design = map_network(parameters, SMALL, section, MIRRORS, identity_program)
     currents = node_currents(parameters, INPUTS)
     supported = CurrentRange(1e-12, 1e-12, high_a, high_a, high_a)
-    return plan_ranges(design, build_network(design), currents, paths, supported, FRAMES)
+    return plan_ranges(design, build_network(design), currents, paths, supported, 0.056, FRAMES)
 
 
 def test_a_network_within_the_range_has_nothing_outside() -> None:
@@ -56,6 +58,10 @@ def test_a_state_too_small_to_rise_is_named_with_how_far_it_gets() -> None:
     assert set(slow) == {"h0_0"}
     assert slow["h0_0"]["reached"] < 0.98
     assert "0.05 units" in slow["h0_0"]["problems"][0]
+    assert 0.05 < slow["h0_0"]["needed_units"] < 0.2
+    (raised,) = json.loads(json.dumps(found))["raised_states"]["continuous"]
+    assert raised["node"] == "h0_0"
+    assert raised["alpha_units"] <= slow["h0_0"]["needed_units"] * (1 + 1e-9)
     assert found["smallest_state"] == {"node": "h0_0", "units": pytest.approx(0.05)}
     suggestion = found["suggestion"]
     assert suggestion["lowest_because"] == "h0_0"

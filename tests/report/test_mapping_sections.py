@@ -52,6 +52,8 @@ def _ranges(outside: list[dict[str, Any]], possible: bool = True) -> dict[str, A
         "unit_current_a": 1e-9, "supported_a": [2.1e-11, 1.9e-8], "gain_tolerance": 0.01,
         "largest": {"node": "y_0", "units": 15.2},
         "smallest_state": {"node": "h0_1", "units": 0.05},
+        "raised_states": {"continuous": [
+            {"node": "h0_1", "factor": 2.24, "alpha_units": 0.112, "enough": False}]},
         "groups": [group], "outside": outside, "specification": ["A sentence on the hardware."],
         "suggestion": {
             "lowest_unit_a": 2.03e-9, "lowest_because": "h0_1", "highest_unit_a": 1.5e-8,
@@ -98,7 +100,7 @@ def test_nodes_outside_are_named_with_the_effect_and_the_way_out(tmp_path: Path)
             "problems": ["a state of 0.05 units that was off reaches 16 % of itself"]}  # fmt: skip
     text = _text(_with(tmp_path, ranges=_ranges([node])))
     for said in ("1 outside", "reaches 16 % of itself", "h0_1", "2.03", "frames of 20.3",
-                 "A sentence on the hardware."):  # fmt: skip
+                 "A sentence on the hardware.", "2.24"):  # fmt: skip
         assert said in text, said
     assert "All in range" in _text(_with(tmp_path / "b", ranges=_ranges([])))
 

@@ -31,7 +31,7 @@ def ranges_section(data: RunData) -> Section | None:
         lead=_lead(found, outside),
         figures=(Figure(_spans(found), _caption(found)),),
         beside=_outside(outside),
-        tables=(_groups(found),),
+        tables=(_groups(found), *_raised(found)),
         notes=tuple(str(sentence) for sentence in found.get("specification") or ()),
     )
 
@@ -131,6 +131,28 @@ def _groups(found: dict[str, Any]) -> Table:
         note="Silent nodes carry nothing on the test clips. Time: from when a node's cause moves "
         "to when its effect is looked at. Left and reached: the worst of the group.",
     )
+
+
+def _raised(found: dict[str, Any]) -> tuple[Table, ...]:
+    """How far states that are too small can be raised without changing the function."""
+    offers = found.get("raised_states") or {}
+    rows = tuple(
+        (
+            text(item.get("node")),
+            text(weights),
+            figure(item.get("factor")),
+            figure(item.get("alpha_units")),
+            text(
+                "✓ yes" if item.get("enough") else "✗ no", "good" if item.get("enough") else "bad"
+            ),
+        )
+        for weights, raised in offers.items()
+        for item in raised
+    )
+    title = "States that can be larger for the same function"
+    note = "The state times the factor, the output weights that read it divided by it."
+    table = Table(title, columns("State | Weights | #Factor | #Units after | Enough"), rows, note)
+    return (table,) if rows else ()
 
 
 def _outside(outside: list[Any]) -> Table:
