@@ -194,8 +194,8 @@ def _sections(processes: Mapping[str, Facts], done: Mapping[str, Facts]) -> list
     if done:
         figures = (power_figure(done), residual_figure(done), mismatch_figure(done))
     tables = [_table(title, note, rows, done) for title, note, rows in GROUPS] if done else []
-    # The third figure leaves half a line free; the shortest table fills it.
-    beside = tables.pop(1) if done else None
+    # The third figure leaves half a line free; the narrowest table fills it.
+    beside = tables.pop(2) if done else None
     return [
         Section(
             key="processes", title="Side by side",
