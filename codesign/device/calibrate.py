@@ -22,8 +22,8 @@ Values = tuple[float, float, float]
 Programmed = tuple[list[CellBias], list[Values]]
 # Cells measured side by side: the deck's run time grows faster than their number.
 _CHUNK = 16
-# Of programmed cells; 2: measured with their bias mirrors.
-_SCHEMA = 2
+# Of programmed cells; 3: measured with their bias mirrors, corrected until they settle.
+_SCHEMA = 3
 
 
 @dataclass(frozen=True)

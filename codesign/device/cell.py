@@ -20,6 +20,8 @@ from codesign.device.bench import ProcessPoint
 from codesign.device.cell_loops import CellBias, Loop, measure_loops
 from codesign.device.mirrors import MirrorCalibration
 
+# Two steps of the layout grid in the shortest mirror.
+_SETTLED = 1e-3
 _CASES = (
     (0.2, 0.10, 0.1), (0.4, 0.20, 0.3), (0.7, 0.20, 0.6), (1.0, 0.50, 1.0), (1.0, 0.85, 0.2),
     (1.5, 0.30, 1.5), (2.0, 1.60, 2.0), (2.0, 0.40, 3.0), (3.0, 1.50, 4.0), (4.5, 3.00, 5.0),
@@ -106,28 +108,46 @@ def program_cells(
     mirrors: MirrorCalibration,
     cell_map: CellMap,
     targets: Sequence[tuple[float, float, float]],
-    rounds: int = 2,
+    rounds: int = 4,
 ) -> tuple[list[CellBias], list[Loop]]:
     """Bias currents for (beta_hi, width, alpha) targets in units, and the loops they give.
 
     The first guess is the map; each round measures the cells with the bias mirrors they will be
-    drawn with and corrects every bias by what is missing. What is left after that is the layout
+    drawn with and corrects every bias by what is missing, until it is little or ``rounds`` are
+    done (two suffice, but where leakage bends the map). What is left after that is the layout
     grid of the mirrors' lengths. A lower threshold or a width that is small beside beta_hi feels
     it most, so the last round shares beta_hi's error between the two. The loops returned are
     those of the last correction: their distance from the targets is a measurement, not a hope.
     """
     biases = [drawn_bias(mirrors, cell_map.program(*target)) for target in targets]
     loops = measure_loops(point, mirrors, biases, built=True)
+    unit = point.hardware.unit_current_a
     for left in reversed(range(rounds)):
+        last = left == 0 or _settled(loops, targets, unit)
         corrected = [
-            _corrected(bias, loop, target, point.hardware.unit_current_a, last=left == 0)
+            _corrected(bias, loop, target, unit, last)
             for bias, loop, target in zip(biases, loops, targets, strict=True)
         ]
-        drawn = [drawn_bias(mirrors, bias) for bias in corrected]
-        if drawn == biases:
+        biases = [drawn_bias(mirrors, bias) for bias in corrected]
+        loops = measure_loops(point, mirrors, biases, built=True)
+        if last:
             break
-        biases, loops = drawn, measure_loops(point, mirrors, drawn, built=True)
     return biases, loops
+
+
+def _settled(
+    loops: Sequence[Loop], targets: Sequence[tuple[float, float, float]], unit: float
+) -> bool:
+    """Whether every cell is as near its target as the layout grid brings it."""
+    return all(
+        max(
+            abs(loop.beta_hi_a / unit / beta_hi - 1),
+            abs((loop.beta_hi_a - loop.beta_lo_a) / unit - width) / beta_hi,
+            abs(loop.alpha_a / unit / alpha - 1),
+        )
+        < _SETTLED
+        for loop, (beta_hi, width, alpha) in zip(loops, targets, strict=True)
+    )
 
 
 def drawn_bias(mirrors: MirrorCalibration, bias: CellBias) -> CellBias:

@@ -6,7 +6,6 @@ unit current, and leakage of an idle node becomes a part of the signal; above, t
 weak inversion, where mirrors, mismatch and time constants follow other laws.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,14 +151,18 @@ def _crossing(current: Floats, change: Floats, k: int, limit: float) -> float:
 
 
 def _weak_inversion(lines: pd.DataFrame, current: Floats, device: str, start_a: float) -> float:
-    """The largest current at which both polarities keep ``INVERSION_SHARE`` of their best gm/I."""
-    highest: Sequence[float] = [
-        _inside(current, 1 - slope.min() / slope, 1 - INVERSION_SHARE, start_a)[1]
-        for slope in (
-            np.gradient(lines[f"{device}_{name}_gate_v"].to_numpy(float), np.log(current))
-            for name in ("nmos", "pmos")
-        )
-    ]
+    """The largest current at which both polarities keep ``INVERSION_SHARE`` of their best gm/I.
+
+    The best is looked for from a tenth of ``start_a`` on: where a hot device leaks more than it is
+    given, its diode's voltage says nothing of gm.
+    """
+    shown = current >= 0.1 * start_a
+    highest = []
+    for name in ("nmos", "pmos"):
+        gate = lines[f"{device}_{name}_gate_v"].to_numpy(float)
+        slope = np.gradient(gate[shown], np.log(current[shown]))
+        fallen = 1 - slope.min() / slope
+        highest.append(_inside(current[shown], fallen, 1 - INVERSION_SHARE, start_a)[1])
     return float(min(highest))
 
 

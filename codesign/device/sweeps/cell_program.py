@@ -13,7 +13,7 @@ from codesign.device.calibrate import Calibration, Values
 from codesign.device.sweeps.cell_map import spread_cells
 from codesign.device.sweeps.sweep import Sweep
 
-SCHEMA = 1
+SCHEMA = 2
 _QUANTITIES = ("beta_hi", "beta_lo", "width", "alpha")
 
 

@@ -19,13 +19,15 @@ from codesign.device.sweeps.bench import POLARITIES, Floats, model, rail, vector
 from codesign.device.sweeps.sweep import Sweep
 from codesign.spice.rawfile import Plot
 
-SCHEMA = 1
+SCHEMA = 3
 CURRENTS_A = (5e-11, 2e-10, 1e-9, 5e-9)
 # Readers of a typical line, in unit devices: eight weights of half a unit on a grid of eight.
 READERS = 32
 _STEP = 0.02
 _HIGHEST_V = 1.0
 _POINTS = 120
+_SIGNAL_V = 0.5
+_SLOPE_V = 0.04
 _KELVIN = 273.15
 _K_OVER_Q = 8.617333e-5
 
@@ -89,11 +91,10 @@ def _line(
     point: ProcessPoint, polarity: str, current_a: float, capacitance: pd.DataFrame
 ) -> tuple[dict[str, float | str], pd.DataFrame]:
     """One line: two transients, a small step up and the end of its current."""
-    # What a line of 2 pF would take; the measured time corrects the window of the second run.
-    guess = 2e-12 * 0.04 / current_a
-    step = _transient(point, polarity, current_a, guess, f"{1 + _STEP}")
-    tau = _settling(step)
-    step = _transient(point, polarity, current_a, tau, f"{1 + _STEP}")
+    # A first guess of tau decides how long to look; a signal's gate voltage is about this.
+    signal_v = _SIGNAL_V if polarity == "n" else point.hardware.supply_v - _SIGNAL_V
+    sketch = _small_signal(point, polarity, signal_v, capacitance) * _SLOPE_V / current_a
+    step = _transient(point, polarity, current_a, sketch, f"{1 + _STEP}")
     tau = _settling(step)
     fall = _transient(point, polarity, current_a, 40 * tau, "0", fine=tau / 10)
     gate, current = vector(step, "v(x)"), _current(step)
@@ -101,7 +102,8 @@ def _line(
     slope_v = abs(float((gate[-1] - gate[0]) / np.log(current[-1] / current[0])))
     time, falling = np.asarray(fall.scale, float), _current(fall)
     start = _start(40 * tau)
-    late = np.linspace(200 * tau, 390 * tau, 20)
+    # Late enough to be a tail, and not yet at what a hot device leaks.
+    late = np.linspace(10 * tau, 40 * tau, 20)
     carried = np.interp(start + late, time, falling)
     # I = Q / (t + tau'): the inverse of the current is a straight line whose slope is 1 / Q.
     charge = 1 / float(np.polyfit(late, 1 / carried, 1)[0])

@@ -124,7 +124,7 @@ def leakage_section(stored: Stored) -> Section:
     rows = tuple(
         (
             text(f"{NAMES[str(row['polarity'])]} {row['device']}"),
-            figure(row["temperature_c"], f"{row['temperature_c']:g}"),
+            figure(row["temperature_c"], number(row["temperature_c"], 2)),
             figure(row["leakage_a"], quantity(row["leakage_a"], "A")),
             figure(row["leakage_a"] / unit, number(1e6 * row["leakage_a"] / unit)),
             figure(row["gmin_a"], quantity(row["gmin_a"], "A")),
@@ -170,6 +170,6 @@ def _leakage(table: pd.DataFrame) -> Markup:
                  f"{NAMES[polarity]} {temperature:g} °C", style)  # fmt: skip
         ax.set(yscale="log", xlabel="|drain voltage| (V)", ylabel="leakage (fA)")
         log_grid(ax)
-        ax.margins(y=0.3)
+        ax.set_ylim(top=1e17 * float(chosen["leakage_a"].max()))
         ax.legend(ncols=2, loc="upper left")
         return render(fig, "leakage", "Leakage against drain voltage by temperature")

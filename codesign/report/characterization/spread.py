@@ -83,10 +83,12 @@ def _cell_table(cell: pd.DataFrame) -> Table:
     for _, row in cell.iterrows():
         cells = [text(row["device"]), text(NAMES[str(row["polarity"])])]
         for key in _QUANTITIES:
-            shift = row[f"dln_{key}_ddelvto_per_v"] / 1e3
-            mobility, sigma = row[f"dln_{key}_dlnmulu0"], row[f"{key}_sigma"]
+            # Rounded first: what is nothing has no sign. Percent per millivolt is 0.1 of 1/V.
+            shift = round(float(row[f"dln_{key}_ddelvto_per_v"]) / 10, 3) + 0.0
+            mobility = round(float(row[f"dln_{key}_dlnmulu0"]), 3) + 0.0
+            sigma = float(row[f"{key}_sigma"])
             cells += [
-                figure(shift, signed(100 * shift, 3)),
+                figure(shift, signed(shift, 3)),
                 figure(mobility, signed(mobility, 3)),
                 figure(sigma, fixed(100 * sigma)),
             ]
