@@ -47,9 +47,9 @@ def test_leakage_sets_the_lower_end_when_it_is_large() -> None:
 
 def test_inversion_sets_the_upper_end_when_mirrors_are_perfect() -> None:
     """EKV: gm n V_T / I = (1 - exp(-sqrt(i))) / sqrt(i), a half at i = 2.54."""
-    supported = supported_range(HardwareSection(), _lines(0.0, 1e-8), _leakage(1e-16))
+    supported = supported_range(HardwareSection(), _lines(0.0, 1e-7), _leakage(1e-16))
     assert supported.high_cause == "inversion"
-    assert supported.high_a == pytest.approx(2.54e-8, rel=0.1)
+    assert supported.high_a == pytest.approx(2.54e-7, rel=0.1)
     assert supported.gain_high_a == pytest.approx(CURRENT_A[-1])
 
 
