@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codesign.device.cell_loops import CellBias
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape, count_mapping, write_mapping
 from codesign.mapping.mapper import map_network
@@ -82,11 +83,20 @@ def test_only_strobed_cells_have_hold_biases() -> None:
     design = small_design("strobed")
     cell = design.by_parameter()
     hold = design.holds[0]
-    middle = (
-        cell["layers.0.cell.beta_hi"][(0,)].software_value
-        - cell["layers.0.cell.width"][(0,)].software_value / 2
+    high, width = (
+        cell[f"layers.0.cell.{name}"][(0,)].software_value for name in ("beta_hi", "width")
     )
-    assert hold.bias_current_a == pytest.approx(middle * 1e-9, rel=2e-3)
+    expected = CellBias(high, width, 1.0).hold
+    assert hold.bias_current_a == pytest.approx(expected * 1e-9, rel=2e-3)
+
+
+def test_a_hold_current_lies_inside_the_window_and_no_higher_than_its_middle() -> None:
+    narrow, wide = CellBias(2.0, 0.4, 1.0), CellBias(2.0, 1.8, 1.0)
+    assert narrow.hold == pytest.approx(1.8)
+    # 0.2 of the threshold above the lower end, which is at 0.2.
+    assert wide.hold == pytest.approx(0.6)
+    for bias in (narrow, wide):
+        assert bias.threshold - bias.width < bias.hold <= bias.threshold - bias.width / 2
 
 
 def test_mapping_csv_has_a_row_per_parameter(tmp_path: Path) -> None:
