@@ -1,10 +1,12 @@
 """Mapping strategies side by side for several trained networks: error, temperature, area, power.
 
     python benchmarks/mapping.py runs/digits runs/kws_yes
+    python benchmarks/mapping.py runs/digits --scale 0.93
 
 Each run is exported into a temporary folder with the flow's own hardware; then every strategy is
 designed, every weight measured in its block in ngspice at its typical current, and the sign paths
-and the currents of all nodes are listed. The runs stay as they are.
+and the currents of all nodes are listed. The runs stay as they are. ``--scale`` multiplies every
+weight, which takes them off the grid: what a strategy then rounds is listed with it.
 """
 
 import argparse
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign.analysis.strategies import strategy_lines
+from codesign.checkpoint import load_model, save_model
 from codesign.circuit.export import export_design
 from codesign.circuit.strategies import compare_strategies
 from codesign.flows import load_flow
@@ -28,9 +31,12 @@ def network_lines(facts: dict[str, Any], found: dict[str, Any]) -> list[str]:
         drift = max(figures["worst"] for figures in item["drift"].values())
         lines.append(
             f"  {item['name']:12} drift {100 * drift:6.2f} % at most, not representable "
-            f"{item['not_representable']}, static error {item['candidate_error_units_rms']:.4f} "
-            f"(candidates) and {item['logit_error_units_rms']:.4f} units rms (logits), "
-            f"as promised: {'yes' if item['meets'] else 'no'}"
+            f"{item['not_representable']} (up to {item['rounding_units_worst']:.3f} units)"
+        )
+        lines.append(
+            f"  {'':12} static error {item['candidate_error_units_rms']:.4f} (candidates) and "
+            f"{item['logit_error_units_rms']:.4f} units rms (logits), as promised: "
+            f"{'yes' if item['meets'] else 'no'}"
         )
     own = next(item for item in found["strategies"] if item["name"] == found["used"])
     lines.append("  left by kind of path (mean, rms):")
@@ -51,6 +57,12 @@ def network_lines(facts: dict[str, Any], found: dict[str, Any]) -> list[str]:
         f"    {node['node']}: {problem}"
         for node in ranges["outside"]
         for problem in node["problems"]
+    ]
+    lines += [
+        f"    {item['node']}: {item['factor']:.3g} times larger for the same function with "
+        f"{weights} weights ({'enough' if item['enough'] else 'not enough'})"
+        for weights, raised in ranges["raised_states"].items()
+        for item in raised
     ]
     return lines
 
@@ -79,10 +91,20 @@ def path_lines(paths: dict[str, Any]) -> list[str]:
     return lines
 
 
+def scale_weights(run: Run, factor: float) -> None:
+    """Multiply every weight and bias of a run's model."""
+    model = load_model(run)
+    for name, value in model.network.named_parameters():
+        if name.endswith((".weight", ".bias")):
+            value.data *= factor
+    save_model(run, model)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--set", action="append", default=[], help="hardware keys, as in flows")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiply every weight by this")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="codesign-mapping-") as name:
         for k, path in enumerate(given.runs):
@@ -90,6 +112,8 @@ def main() -> None:
             shutil.copytree(
                 path, run.path, ignore=shutil.ignore_patterns("sim", "design", "report")
             )
+            if given.scale != 1:
+                scale_weights(run, given.scale)
             export_design(run, load_flow(run.flow_file, tuple(given.set)).hardware)
             found = compare_strategies(run)
             if k == 0:
