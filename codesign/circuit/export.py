@@ -215,10 +215,11 @@ def _how_weights_are_made(hardware: HardwareSection) -> tuple[str, ...]:
 
 
 def _pdk_file(pdk: Pdk, hardware: HardwareSection) -> str:
-    return (
-        f"{comment(f'{pdk.title}, corner {hardware.corner}: edit the path on another machine')}\n"
-        f"{pdk.header(hardware.corner)}"
-    )
+    lines = [comment(f"{pdk.title}, corner {hardware.corner}: edit the path on another machine")]
+    if pdk.lift is not None:
+        again = f"codesign pdk show {pdk.name}"
+        lines.append(comment(f"The library is cached; '{again}' makes it again from {pdk.library}"))
+    return "\n".join(lines) + "\n" + pdk.header(hardware.corner)
 
 
 def _facts(

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from codesign.circuit.export import _pdk_file
 from codesign.doctor.wrapped import TOLERANCE, compare_wrapped
 from codesign.errors import EnvironmentMissing
+from codesign.flows import HardwareSection
 from codesign.pdk import find_pdk
 from codesign.spice.ngspice import find_ngspice
 from tests.pdk.sky130_tree import sky130_tree
@@ -53,6 +55,13 @@ def test_the_comparison_sees_a_card_that_is_not_the_wrappers(tmp_path: Path) -> 
     nmos, pmos = compare_wrapped(find_ngspice(), pdk, "typical", SIZES)
     assert nmos.error > 1e-3
     assert pmos.error < TOLERANCE
+
+
+def test_a_design_says_how_its_lifted_library_is_made_again(tmp_path: Path) -> None:
+    library = sky130_tree(tmp_path)
+    text = _pdk_file(find_pdk("sky130", tmp_path, {}), HardwareSection(pdk="sky130"))
+    assert f"'codesign pdk show sky130' makes it again from {library}" in text.splitlines()[1]
+    assert text.splitlines()[-1].startswith(".lib '")
 
 
 def test_a_damaged_library_in_the_cache_is_made_again(tmp_path: Path) -> None:
