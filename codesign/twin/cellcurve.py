@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from codesign.device.cell_loops import HOLD_MARGIN
 from codesign.twin.transfer import Floats, Transfer, copy_na, gate_ff, place
 
 STEP_V = 0.01
@@ -165,7 +166,7 @@ def with_bias(
     shifts = switch_shift_v or (torch.zeros_like(width), torch.zeros_like(gain))
     feedback = series(shapes, width, shifts[0])
     state = series(shapes, gain, shifts[1])
-    hold = threshold - width / 2
+    hold = threshold - torch.maximum(width / 2, width - HOLD_MARGIN * threshold)  # CellBias.hold
     return CellCurves(shapes, threshold, width, hold, feedback, state / state[..., -1:])
 
 
