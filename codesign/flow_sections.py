@@ -170,6 +170,18 @@ class TrainingSection(Section):
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
 
 
+class RefineSection(Section):
+    """How ``train --refine`` continues a trained network on the sub-stepped twin."""
+
+    steps: int = Field(default=300, ge=1, le=1_000_000, description="optimiser steps")
+    batch_size: int = Field(default=64, ge=1, le=65536)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    agreement_weight: float = Field(
+        default=8.0, ge=0, le=1000, description="price per unit between the two twins' candidates"
+    )
+    evaluate_every: int = Field(default=20, ge=1, description="steps between validations")
+
+
 class HardwareSection(Section):
     """The hardware specification: process, supply, currents, device sizes, cell."""
 
@@ -256,5 +268,6 @@ class Flow(Section):
     task: Task = Field(default_factory=DigitsTask)
     network: NetworkSection = Field(default_factory=NetworkSection)
     training: TrainingSection = Field(default_factory=TrainingSection)
+    refine: RefineSection = Field(default_factory=RefineSection)
     hardware: HardwareSection = Field(default_factory=HardwareSection)
     simulation: SimulationSection = Field(default_factory=SimulationSection)

@@ -9,7 +9,7 @@ current. ``evaluate`` is the network as a pure function of named parameters, whi
 leading dimension: many networks (starts of training, draws of a chip) in one evaluation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,13 +41,15 @@ def evaluate(
     leak: float = 0.0,
     sharpness: float = DEFAULT_SHARPNESS,
     stray: Tensor | None = None,
+    offsets: Sequence[Tensor] | None = None,
 ) -> Trace:
     """Every node for inputs u [B, T, n_in] in units; states start at 0.
 
     parameters: the names of FirstQuadrantNetwork's state_dict, all with the same leading
     dimensions [*S] (none for one network). The defaults are the deployed equations. Training
     sets ``leak`` (eps of the cells), ``sharpness`` (surrogate gradient, 1/units) and ``stray``
-    [*S, layers, d], a current in units added to the candidates.
+    [*S, layers, d], a current in units added to the candidates; ``offsets``, one [B, T, d] per
+    layer, are such currents that differ by clip and frame.
     """
     frames, clips = inputs.shape[-2], inputs.shape[-3]
 
@@ -74,6 +76,8 @@ def evaluate(
         drive = linear(x, f"{name}.candidate")
         if stray is not None:
             drive = drive + column(stray[..., layer, :])
+        if offsets is not None:
+            drive = drive + offsets[layer].transpose(-3, -1).flatten(-2)
         beta_hi, width, alpha = (
             column(column(parameters[f"{name}.cell.{key}"]))
             for key in ("beta_hi", "width", "alpha")

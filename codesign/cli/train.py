@@ -8,17 +8,24 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from codesign.cli.options import console
+from codesign.cli.options import console, pdk_root_option
 from codesign.errors import InputError
 from codesign.files import read_json
 from codesign.flows import Flow, load_flow
 from codesign.report import build_report
-from codesign.runs import RUNS, Run
+from codesign.runs import RUNS, Run, open_run
 from codesign.training import is_finished, train
 
 
 @click.command()
-@click.argument("flow", required=False, default="digits")
+@click.argument("flow", required=False)
+@click.option(
+    "--refine",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Continue the network of RUN on the sub-stepped twin of its circuit [into RUN-refined].",
+)
 @click.option(
     "--run", "run_dir", type=click.Path(path_type=Path), help="Run folder [runs/<flow name>]."
 )
@@ -42,24 +49,40 @@ from codesign.training import is_finished, train
     is_flag=True,
     help="Train again, discarding the model in the run folder and all that was made from it.",
 )
+@pdk_root_option
 def command(
-    flow: str,
+    flow: str | None,
+    source: Path | None,
     run_dir: Path | None,
     data_dir: Path | None,
     overrides: tuple[str, ...],
     seed: int | None,
     jobs: int | None,
     force: bool,
+    pdk_root: Path | None,
 ) -> None:
     """Train FLOW, a TOML file or the name of a shipped flow (digits without one).
 
     Several independent starts are trained and validation chooses among them; a control without
     memory is trained beside them. An interrupted call is continued by the same call, and the
     result does not depend on --jobs. Writes the run folder and its report.
+
+    With --refine the flow is that of RUN, changed by --set; its network goes on learning with the
+    transistors' delays, charges and drains in its forward pass, which needs ngspice and the PDK.
     """
     if seed is not None:
         overrides = (*overrides, f"seed={seed}")
-    recipe = load_flow(flow, overrides)
+    if source is not None:
+        if flow is not None or force or jobs is not None:
+            raise InputError(
+                "--refine takes the flow of its run and one process: leave FLOW, --jobs and "
+                "--force away."
+            )
+        run = refine_run(open_run(source), run_dir, overrides, data_dir, pdk_root)
+        build_report(run)
+        click.echo(run.path)
+        return
+    recipe = load_flow(flow or "digits", overrides)
     run = train_run(recipe, run_dir or RUNS / recipe.name, jobs, force, data_dir)
     build_report(run)
     click.echo(run.path)
@@ -94,6 +117,60 @@ def train_run(
             "again with 'codesign train --force'."
         ) from error
     return run
+
+
+def refine_run(
+    source: Run,
+    run_dir: Path | None,
+    overrides: tuple[str, ...],
+    data_dir: Path | None,
+    pdk_root: Path | None,
+) -> Run:
+    """Refine with a progress bar, then say what was gained."""
+    # Late: the twins load the circuit and device modules, which training does without.
+    from codesign.refine import refine
+
+    target = run_dir or source.path.with_name(f"{source.path.name}-refined")
+    recipe = load_flow(source.flow_file, overrides)
+    columns = (
+        TextColumn("refining"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(done: int, total: int, note: str) -> None:
+            bar.update(task, completed=done, total=total, description=note)
+
+        run = refine(source, target, recipe, data_dir, pdk_root, show)
+    metrics = read_json(run.metrics_file, "the metrics of a run")
+    describe(metrics)
+    describe_refined(metrics["refined"])
+    return run
+
+
+def describe_refined(refined: dict[str, Any]) -> None:
+    """Before and after, on test clips, as the sub-stepped twin sees them."""
+    table = Table(
+        title=f"refined from {escape(refined['source'])}: step {refined['step']} of "
+        f"{refined['steps']} kept; circuit as the sub-stepped twin predicts it, test clips",
+        title_style="",
+        title_justify="left",
+    )
+    names = ("", "accuracy", "decisions differing", "states differing", "where they change",
+             "candidates apart")  # fmt: skip
+    for name in names:
+        table.add_column(name, justify="right" if name else "left")
+    for name, item in refined["test"].items():
+        table.add_row(
+            name,
+            _percent(item["accuracy"]),
+            f"{item['decisions_differing']} of {item['clips']}",
+            f"{item['states_differing']} of {item['states']}",
+            f"{item['changes_differing']} of {item['changes']}",
+            f"{item['candidate_error_units']:.4f} units",
+        )
+    console.print(table)
 
 
 def describe(metrics: dict[str, Any]) -> None:
