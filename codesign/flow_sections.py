@@ -179,6 +179,14 @@ class RefineSection(Section):
     agreement_weight: float = Field(
         default=8.0, ge=0, le=1000, description="price per unit between the two twins' candidates"
     )
+    margin_spreads: float = Field(
+        default=3.0,
+        ge=0,
+        le=100,
+        description="margin at thresholds, in multiples of the rms distance of the two twins' "
+        "candidates",
+    )
+    margin_weight: float = Field(default=8.0, ge=0, le=1000)
     evaluate_every: int = Field(default=20, ge=1, description="steps between validations")
 
 

@@ -1,5 +1,6 @@
 """``train --refine``: continue a trained network on the sub-stepped twin of its circuit."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -120,15 +121,20 @@ def _descend(
     optimiser = torch.optim.Adam([rows], lr=settings.learning_rate)
     size = min(settings.batch_size, len(data.train))
     deployed = [on_grid(start, packing, limits.grid)]
-    first = score(twin, packing.unpack(deployed[0]), data.validation, len(data.class_names), flow)
-    history: list[dict[str, Any]] = [{"step": 0, "train_objective": None, **asdict(first)}]
+    classes = len(data.class_names)
+    first = score(twin, packing.unpack(deployed[0]), data.validation, classes, flow)
+    margin = settings.margin_spreads * first.candidate_spread_units
+    row = {"step": 0, "train_objective": math.nan, "margin_units": margin}
+    history: list[dict[str, Any]] = [row | asdict(first)]
     least = first.accuracy - standard_error(first.accuracy, data.validation.labels)
     for step in range(1, settings.steps + 1):
+        part = (step - 1) / settings.steps
+        for group in optimiser.param_groups:  # along half a cosine: what flips must settle
+            group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * part)) / 2
         batch = torch.randperm(len(data.train), generator=generator)[:size]
         parameters = packing.unpack(toward_grid(rows, packing, limits.grid, 1.0))
-        loss = objective(
-            coarse, parameters, data.train.inputs[batch], data.train.labels[batch], flow
-        )
+        inputs, labels = data.train.inputs[batch], data.train.labels[batch]
+        loss = objective(coarse, parameters, inputs, labels, flow, margin)
         if not bool(torch.isfinite(loss)):
             raise InputError(
                 f"Refinement diverged at step {step} (the objective is not a number); lower "
@@ -142,8 +148,9 @@ def _descend(
         if step % settings.evaluate_every == 0 or step == settings.steps:
             found = on_grid(rows.detach(), packing, limits.grid)
             deployed.append(found)
-            now = score(twin, packing.unpack(found), data.validation, len(data.class_names), flow)
-            history.append({"step": step, "train_objective": float(loss.detach()), **asdict(now)})
+            now = score(twin, packing.unpack(found), data.validation, classes, flow, margin)
+            row = {"step": step, "train_objective": float(loss.detach()), "margin_units": margin}
+            history.append(row | asdict(now))
         if on_progress is not None:
             wrong = history[-1]["states_differing"]
             on_progress(step, settings.steps, f"{wrong} states differ on validation")
