@@ -181,7 +181,8 @@ def _pulse(pulse: Pulse, rest_v: float, supply_v: float, frame_s: float) -> str:
         pulse.returns_s - pulse.away_s, frame_s,
     )  # fmt: skip
     levels = f"{rest_v:g} {supply_v - rest_v:g}"
-    return f"pulse({levels} {' '.join(engineering(time) for time in times)})"
+    # Measured edges differ by nanoseconds within milliseconds.
+    return f"pulse({levels} {' '.join(f'{time * 1e6:.9g}u' for time in times)})"
 
 
 def _pwl(start: str, points: Sequence[tuple[float, float]]) -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from codesign.circuit.testbench import bench_text, stimulus
-from codesign.circuit.timing import SAMPLE, Timing
+from codesign.circuit.timing import SAMPLE, Pulse, Timing
 from codesign.engine.batched import boundary
 from codesign.engine.grid import FrameGrid, Resolution, frame_grids, waveforms
 from codesign.flows import HardwareSection
@@ -130,6 +130,30 @@ def test_inputs_move_as_in_the_test_bench(drawn: tuple[str, int, float, float], 
             # At the end of the last step the next frame begins.
             expected = _value(sources[f"u_{channel}_p"], times_s) / hw.unit_current_a
             np.testing.assert_allclose(here[:-1], expected[:-1], atol=1e-3)
+
+
+def test_measured_edges_of_nanoseconds_are_the_same_in_both_engines() -> None:
+    """A pair whose complement is 2 ns late to leave and early to return."""
+    hw, shape, timing = _case(("strobed", 2, 0.01, 0.002))
+    edges = [
+        (
+            Pulse(at, at + 4e-9, at + 2e-3, at + 2e-3 + 5e-9),
+            Pulse(at + 2e-9, at + 6e-9, at + 2e-3 - 2e-9, at + 2e-3 + 1e-9),
+        )
+        for at in (3.75e-3, 6.875e-3)
+    ]
+    forms = waveforms(hw, shape, timing, edges)
+    sources = _sources(bench_text(hw, shape, timing, "test", [], edges=edges))
+    for layer, at in enumerate((3.75e-3, 6.875e-3)):
+        times_s = at + np.array([-1e-6, 1e-9, 3e-9, 5e-9, 1e-6, 2e-3 - 1e-9, 2e-3 + 2e-9, 2.1e-3])
+        for node in (f"stb_{layer}", f"stbn_{layer}"):
+            form = forms[node][1]
+            here = np.interp(times_s * 1e6, form[0::2], form[1::2])
+            np.testing.assert_allclose(here, _value(sources[node], times_s), atol=2e-3)
+    driven = boundary(shape, hw).driven
+    for grid in frame_grids(hw, timing, driven, forms):
+        assert (grid.step_us > 0).all()
+        assert grid.step_us.sum() == pytest.approx(timing.frame_s * 1e6)
 
 
 def test_a_finer_grid_holds_more_steps_and_ticks_are_points_of_it() -> None:
