@@ -101,6 +101,7 @@ def report(figures: dict[str, Any], points: pd.DataFrame, command: str) -> str:
         parts += [
             f"== cells as built, {bias} reference ==\n\n{cells_text(points, bias)}"
             for bias in points["bias"].unique()
+            if points.loc[points["bias"] == bias, f"{CELL_VALUES[0]}_error_worst"].notna().any()
         ]
     return "\n\n".join(parts) + "\n"
 
