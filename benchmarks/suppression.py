@@ -1,6 +1,6 @@
 """Error suppression in ngspice and in the batched engine: the same clips, the same noise.
 
-    python benchmarks/suppression.py RUN [--clips 4] [--sigma 0.05] [--held 1]
+    python benchmarks/suppression.py RUN [--clips 4] [--sigma 0.05] [--held 10]
 
 RUN has a design. Prints one row per engine and way of holding the noise: for the whole frame (both
 engines), and in ``--held`` parts per frame (ngspice alone, whose inputs may change at any time),
