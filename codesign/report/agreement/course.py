@@ -71,6 +71,7 @@ def _against_sigma(rows: list[dict[str, Any]]) -> Figure:
         ax.axhline(TARGET, color=light("good"), linestyle=(0, (4, 3)), linewidth=1.2)
         ax.set(xscale="log", yscale="log", xlabel="sigma of the noise on the inputs (units)")
         ax.set_ylabel("rms in / rms out")
+        ax.yaxis.set_major_formatter(lambda value, _: number(value, 2))
         ax.set_xticks(x, [number(value, 2) for value in x])
         ax.minorticks_off()
         ax.legend(loc="best")

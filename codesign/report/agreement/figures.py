@@ -80,6 +80,7 @@ def candidate_errors(data: RunData, found: Disagreements) -> Figure | None:
             for side in (-margin, margin):
                 ax.axvline(side, color=light("bad"), linestyle=(0, (4, 3)), linewidth=1.2)
             ax.set_yscale("log")
+            ax.yaxis.set_major_formatter(lambda value, _: number(value, 2))
             ax.set_title(f"Layer {k}")
         axes[-1].set(xlabel="candidate, transistors minus twin (units)", xlim=(-reach, reach))
         svg = render(fig, "candidate-errors", "Histograms of candidate errors by layer")
