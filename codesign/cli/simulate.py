@@ -26,6 +26,7 @@ from codesign.simulation.plan import NOMINAL, Range
 from codesign.simulation.points import CLIPS, CORNERS_PLAN
 from codesign.simulation.run import Options, Progress, Say, simulate
 from codesign.simulation.setting import JUDGE_SAMPLES
+from codesign.twin.twins import TWINS, TwinName
 
 _ENGINES = ("auto", "ngspice", "batched")
 # Of many decisions that differ, the first few say enough; samples.parquet has them all.
@@ -125,6 +126,15 @@ def sigmas(
     type=click.FloatRange(0, 1),
     help="Exit with 1 when fewer decisions than this part equal the twin's.",
 )
+@click.option(
+    "--twin",
+    type=click.Choice(TWINS),
+    default="ideal",
+    show_default=True,
+    help="Whom the transistors are compared with: ideal, the equations; calibrated, the equations "
+    "with the transfer of the real devices; substepped, every node in time. With --mc the last two "
+    "are made anew for every chip, from its draws. Finished samples serve all twins.",
+)
 @corner_options
 @click.option("--fresh", is_flag=True, help="Discard finished samples and simulate all again.")
 @pdk_root_option
@@ -139,6 +149,7 @@ def command(
     jobs: int | None,
     timeout_s: float | None,
     min_agreement: float | None,
+    twin: str,
     at_corners: bool,
     bias: str | None,
     corners: tuple[str, ...],
@@ -159,7 +170,9 @@ def command(
         "--bias": bias, "--corner": corners, "--supply": supplies, "--temperature": temperatures_c
     }  # fmt: skip
     if at_corners:
-        refuse_with_corners({"--mc": chips, "--samples": samples != (None, None)})
+        refuse_with_corners(
+            {"--mc": chips, "--samples": samples != (None, None), "--twin": twin != "ideal"}
+        )
         points = CornerOptions(
             clips=clips or CLIPS, bias=bias or "design", batched=engine == "batched",
             selection=selection(corners, supplies, temperatures_c), jobs=jobs,
@@ -176,6 +189,7 @@ def command(
         clips=clips, jobs=jobs, timeout_s=timeout_s, min_agreement=min_agreement,
         pdk_root=pdk_root, fresh=fresh, chips=chips, samples=samples,
         engine=cast(EngineName | None, engine), judge=judge, suppression=suppression,
+        twin=cast(TwinName, twin),
     )  # fmt: skip
     figures = simulate_with_progress(opened, options)
     describe(figures)
@@ -214,6 +228,8 @@ def describe(figures: dict[str, Any]) -> None:
         console.print(judge_line(figures), markup=False)
     if not figures["samples_ok"]:
         return
+    if figures["twin"] != "ideal":
+        console.print(twin_line(figures), markup=False)
     low, high = figures["vote_agreement_interval"]
     console.print(
         f"decisions equal to the twin's: {figures['decisions_agreeing']} of "
@@ -278,6 +294,17 @@ def _strobe_part(figures: dict[str, Any]) -> str:
     simulated = figures["strobe"] == "generator" and figures["engine"] == "ngspice"
     how = "simulated" if simulated else "measured by itself"
     return f", strobe generator {figures['mean_power_strobe_w'] * 1e9:.2f} ({how})"
+
+
+def twin_line(figures: dict[str, Any]) -> str:
+    """Whom the transistors were compared with, if not with the equations, and what it foretold."""
+    if "ideal_disagreements" not in figures:
+        return f"twin: {figures['twin']}"
+    return (
+        f"twin: {figures['twin']}; it predicts {figures['ideal_disagreements_predicted']} of "
+        f"{figures['ideal_disagreements']} states in which the ideal twin and the transistors "
+        f"differ, with {figures['false_alarms']} false alarms"
+    )
 
 
 def judge_line(figures: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ ones they hold the states that differ and the logits of samples whose decision d
 many rows again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +45,10 @@ class Results:
 
 
 def write_tables(
-    folder: Path, yardstick: Yardstick, plan: Plan, twins: Twins, shards: Iterable[Traces]
-) -> Results:
-    """Compare ``shards`` with ``twins`` (one per clip of the plan) and write the tables."""
+    folder: Path, yardstick: Yardstick, plan: Plan, twins: Callable[[pd.DataFrame], Twins],
+    shards: Iterable[Traces],
+) -> Results:  # fmt: skip
+    """Compare ``shards`` with their ``twins`` (one per row of ``Plan.rows``), write the tables."""
     per_sample = yardstick.shape.layers * yardstick.shape.state_dim * yardstick.timing.frames
     every = len(plan.samples) * per_sample <= STATE_ROWS
     samples, roots, followers, tally = [], [], [], Tally()
@@ -58,8 +59,7 @@ def write_tables(
         }
         for traces in _blocks(shards, max(1, _BLOCK_STATES // per_sample)):
             planned = plan.rows(traces.sample)
-            chosen = twins.take(planned["at"].to_numpy())
-            part: Comparison = compare(yardstick, planned, chosen, traces, every)
+            part: Comparison = compare(yardstick, planned, twins(planned), traces, every)
             samples.append(part.samples)
             roots.append(part.roots)
             followers.append(_followers(part.states))

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from codesign.analysis.agreement import Twins, Yardstick
+from codesign.analysis.agreement import Yardstick
 from codesign.analysis.summary import AGREEMENT_TARGETS, TARGETS, root_figures, summarise, verdict
 from codesign.errors import InputError
 from codesign.files import unwritable, write_json
@@ -37,12 +37,12 @@ from codesign.simulation.plan import (
     existing_digest,
     write_plan,
 )
+from codesign.simulation.reference import Reference
 from codesign.simulation.results import Results, write_tables
 from codesign.simulation.sample import Job, run_sample, shard_path
 from codesign.simulation.setting import DEFAULTS, Options, Setting, set_up
 from codesign.simulation.traces import Traces, read_traces
 from codesign.simulation.workers import worker_pool
-from codesign.twin.ideal import ideal_twin
 
 # Waveforms of more samples than this are not worth their disk space.
 WAVES_KEPT = 64
@@ -61,7 +61,7 @@ def simulate(
     progress: Progress = lambda *_: None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
-    """Simulate test clips of a run at transistor level and compare them with the ideal twin.
+    """Simulate test clips of a run at transistor level and compare them with a twin.
 
     Writes ``sim/nominal``, or ``sim/mc`` for chips with mismatch, and returns the summary.
     Samples that a former call finished on the same circuit are kept. ``progress`` is called with
@@ -87,17 +87,19 @@ def simulate(
             _run_batched(batch, folder, progress)
         if loops is not None:
             loops.result()
-        inputs = setting.inputs_units()[list(plan.clips)]
-        twins = Twins.of(ideal_twin(setting.yardstick.parameters, inputs, setting.yardstick.rule))
+        reference = Reference(setting)
         setting = replace(setting, yardstick=_with_limits(setting))
         results = write_tables(
-            folder, setting.yardstick, plan, twins, _shards(folder, plan, engine)
+            folder, setting.yardstick, plan, reference.rows, _shards(folder, plan, engine)
         )
         hardware = setting.exported.hardware
         results = explain(folder, setting.yardstick, hardware, results, batch)
         figures = summarise(results.samples, results.tally) | root_figures(results.roots)
         figures |= _facts(setting, results) | _suppression(setting, engine, say)
         figures |= {"engine": "ngspice" if engine is None else "batched"}
+        figures |= {"twin": options.twin}
+        if options.twin == "substepped":
+            figures |= reference.prediction(_shards(folder, plan, engine)).figures()
         if batch is not None:
             figures |= _judge(batch, setting, results, executor)
     figures["verdict"] = verdict(figures)

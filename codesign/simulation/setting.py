@@ -24,6 +24,7 @@ from codesign.simulation.sample import Bench
 from codesign.spice.ngspice import find_ngspice, ngspice_version
 from codesign.tasks.base import Split
 from codesign.testset import load_test_split
+from codesign.twin.twins import TwinName
 
 JUDGE_SAMPLES = 4
 
@@ -36,6 +37,7 @@ class Options:
     clips (default then: 1). ``samples`` is the range of the plan to run. ``judge`` samples of a
     batched run are simulated again in ngspice. ``suppression``: sigmas (units) at which error
     suppression is measured, none if empty; None measures it wherever the batched engine is at hand.
+    ``twin`` is whom the transistors are compared with.
     """
 
     clips: int | None = None
@@ -49,6 +51,7 @@ class Options:
     engine: EngineName | None = None
     judge: int = JUDGE_SAMPLES
     suppression: tuple[float, ...] | None = None
+    twin: TwinName = "ideal"
 
 
 DEFAULTS = Options()

@@ -32,7 +32,7 @@ from codesign.twin.chips import Chips
 from codesign.twin.fittings import copies_of, fittings
 from codesign.twin.ideal import TwinTrace
 from codesign.twin.memories import Memory, memories
-from codesign.twin.substepped import TWIN_GRID, run_in_time, time_steps
+from codesign.twin.substepped import FINE_GRID, TWIN_GRID, run_in_time, time_steps
 from codesign.twin.transfer import KINDS, Transfer, measure_transfer
 from codesign.twin.walk import Circuit, Walked
 
@@ -136,7 +136,8 @@ class TwinModel:
 def design_twin(
     name: TwinName, exported: Exported, point: ProcessPoint, parameters: Mapping[str, Array]
 ) -> TwinModel:
-    """The twin of a design made from ``parameters``, its cells as they were measured.
+    """The twin of a design made from ``parameters``, its cells as they were measured, on the fine
+    grid of time.
 
     Raises EnvironmentMissing or Unsupported when the devices cannot be measured, InputError for a
     damaged design.
@@ -152,7 +153,8 @@ def design_twin(
     devices = copies_of(network.mosfets)
     transfer = measure_transfer(point, trims, devices)
     fitted = fittings(transfer, trims, devices, parameters)
-    return TwinModel(name, exported.shape, transfer, cell_shapes(transfer), cells, fitted)
+    shapes = cell_shapes(transfer)
+    return TwinModel(name, exported.shape, transfer, shapes, cells, fitted, FINE_GRID)
 
 
 def process_twin(
