@@ -68,8 +68,10 @@ def test_each_chip_with_its_own_twin(run: Run) -> None:
         assert figures["samples_ok"] == 2
         table = _states(run, "mc")
         rms[twin] = _rms(table)
-        values = [part["twin_candidate_units"].to_numpy() for _, part in table.groupby("sample")]
-        assert np.array_equal(*values) == (twin == "ideal")
+        one, other = (
+            part["twin_candidate_units"].to_numpy() for _, part in table.groupby("sample")
+        )
+        assert np.array_equal(one, other) == (twin == "ideal")
     assert rms["calibrated"] < 0.5 * rms["ideal"]
 
 

@@ -61,7 +61,8 @@ def test_folds_against_measured_thresholds(tmp_path: Path, cell: str) -> None:
                 bias[name].append(float(row["bias_current_a"]) / unit_a)
                 measured[name].append(float(row["expected_value"]))
     assert len(bias["beta_hi"]) == 4
-    high, low = folds(with_bias(model.shapes, *_tensors(*bias.values())))
+    threshold, width, gain = _tensors(*bias.values())
+    high, low = folds(with_bias(model.shapes, threshold, width, gain))
     assert model.cells is not None
     wanted = np.array(measured["beta_hi"])
     np.testing.assert_allclose(high.numpy(), wanted, rtol=0.04)

@@ -13,8 +13,8 @@ HIGH, WIDTH, ALPHA = 1.0, 0.4, 0.8
 
 
 def _cells(cell: str) -> CellCurves:
-    values = (torch.tensor([v], dtype=torch.float64) for v in (HIGH, WIDTH, ALPHA))
-    return cell_curves(cell_shapes(transfer_on_paper(cell)), *values)
+    hi, width, alpha = torch.tensor([[HIGH], [WIDTH], [ALPHA]], dtype=torch.float64)
+    return cell_curves(cell_shapes(transfer_on_paper(cell)), hi, width, alpha)
 
 
 def _states(
