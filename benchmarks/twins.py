@@ -8,8 +8,8 @@ takes K clips. A disagreement is a state (unit, frame) in which the ideal twin a
 differ; it is predicted when the other twin has what the transistors have, and a false alarm is a
 state in which that twin contradicts the ideal one and the transistors do not. ``--chips`` draws
 chips with mismatch, each with a calibrated twin of its own from the same draws, and compares it and
-the ideal twin with the batched engine on the first ``--chip-clips`` clips. The runs stay as they
-are.
+the ideal twin with the batched engine (its usual grid) on the first ``--chip-clips`` clips. The
+runs stay as they are.
 """
 
 import argparse
