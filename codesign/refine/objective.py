@@ -59,7 +59,10 @@ def objective(
     margin_units: float,
 ) -> Tensor:
     """The objective of a batch, inputs [B, T, channels] in units; a scalar that has a gradient."""
-    ideal, circuit = _both(twin, parameters, inputs, flow)
+    # Without a price on their distance nothing needs the gradient of the sub-stepped twin, which
+    # is most of the time of a step.
+    with torch.set_grad_enabled(flow.refine.agreement_weight > 0):
+        ideal, circuit = _both(twin, parameters, inputs, flow)
     return _total(parameters, inputs, ideal, circuit, labels, flow, margin_units)
 
 
@@ -149,7 +152,7 @@ def _total(
     if flow.refine.agreement_weight:
         total = total + flow.refine.agreement_weight * _distance(ideal, circuit)
     if training.current_weight:
-        total = total + training.current_weight * mirrored_current(ideal, parameters)
+        total = total + training.current_weight * mirrored_current(trace, parameters)
     return total
 
 
