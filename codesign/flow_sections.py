@@ -173,21 +173,23 @@ class TrainingSection(Section):
 class RefineSection(Section):
     """How ``train --refine`` continues a trained network on the sub-stepped twin."""
 
-    steps: int = Field(default=300, ge=1, le=1_000_000, description="optimiser steps")
+    steps: int = Field(default=600, ge=1, le=1_000_000, description="optimiser steps")
     batch_size: int = Field(default=64, ge=1, le=65536)
-    learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    agreement_weight: float = Field(
-        default=8.0, ge=0, le=1000, description="price per unit between the two twins' candidates"
+    learning_rate: float = Field(default=2e-3, gt=0, le=1)
+    refresh_every: int = Field(
+        default=60, ge=1, description="steps between evaluations of the circuit, and validations"
+    )
+    clips: int = Field(
+        default=512, ge=1, description="training clips the circuit is evaluated on each time"
     )
     margin_spreads: float = Field(
-        default=3.0,
+        default=10.0,
         ge=0,
         le=100,
         description="margin at thresholds, in multiples of the rms distance of the two twins' "
         "candidates",
     )
     margin_weight: float = Field(default=8.0, ge=0, le=1000)
-    evaluate_every: int = Field(default=20, ge=1, description="steps between validations")
 
 
 class HardwareSection(Section):

@@ -1,14 +1,13 @@
-"""What refinement minimises: the decision the circuit takes, and its distance from the equations.
+"""What refinement minimises: the objective of training, with the candidates the circuit has.
 
-The ideal twin says what the network means, the sub-stepped twin what its circuit does.
-Cross-entropy and margins are those of the equations with the circuit's own candidates: what the two
-twins differ by is added to every candidate as a constant, so the gradient is training's, at the
-point where the circuit works. The difference itself (settling, mostly) has a price, with a gradient
-through every line of the sub-stepped twin: lines that settle late lose their part in decisions.
+The ideal twin says what the network means, the sub-stepped twin what its circuit does. What the
+candidates of the two differ by (settling, mostly) is found clip by clip and frame by frame, and
+added to the equations as a constant until it is found again some steps later: the gradient is
+training's, which is cheap and well behaved, at the point where the circuit works.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,19 +50,38 @@ class Score:
 
 
 def objective(
-    twin: TwinModel,
     parameters: Mapping[str, Tensor],
     inputs: Tensor,
+    offsets: Sequence[Tensor],
     labels: Tensor,
     flow: Flow,
     margin_units: float,
 ) -> Tensor:
-    """The objective of a batch, inputs [B, T, channels] in units; a scalar that has a gradient."""
-    # Without a price on their distance nothing needs the gradient of the sub-stepped twin, which
-    # is most of the time of a step.
-    with torch.set_grad_enabled(flow.refine.agreement_weight > 0):
-        ideal, circuit = _both(twin, parameters, inputs, flow)
-    return _total(parameters, inputs, ideal, circuit, labels, flow, margin_units)
+    """The objective of a batch, a scalar that has a gradient.
+
+    inputs [B, T, channels] and offsets (of ``offsets_of``), one [B, T, d] per layer, in units.
+    """
+    training = flow.training
+    sharpness = training.surrogate_sharpness
+    trace = evaluate(parameters, inputs, sharpness=sharpness, offsets=offsets)
+    total = F.cross_entropy(decision_logits(trace.logits, training.decision), labels)
+    if flow.refine.margin_weight and margin_units:
+        total = total + flow.refine.margin_weight * threshold_penalty(
+            trace, parameters, margin_units
+        )
+    if training.current_weight:
+        total = total + training.current_weight * mirrored_current(trace, parameters)
+    return total
+
+
+def offsets_of(twin: TwinModel, parameters: Mapping[str, Tensor], inputs: Tensor) -> list[Tensor]:
+    """What the circuit adds to the candidates of every layer, one [N, T, d] each, units."""
+    with torch.no_grad():
+        parts = [
+            _apart(*_both(twin, parameters, inputs[first : first + _CLIPS_AT_ONCE]))
+            for first in range(0, len(inputs), _CLIPS_AT_ONCE)
+        ]
+    return [torch.cat(layer) for layer in zip(*parts, strict=True)]
 
 
 def score(
@@ -84,8 +102,8 @@ def score(
     with torch.no_grad():
         for first in range(0, len(split), _CLIPS_AT_ONCE):
             part = slice(first, first + _CLIPS_AT_ONCE)
-            labels = split.labels[part]
-            ideal, circuit = _both(twin, parameters, split.inputs[part], flow)
+            inputs, labels = split.inputs[part], split.labels[part]
+            ideal, circuit = _both(twin, parameters, inputs)
             decided.append(decide(circuit.logits, rule))
             meant.append(decide(ideal.logits, rule))
             agreeing = torch.ones(1, dtype=torch.bool)
@@ -102,10 +120,10 @@ def score(
                 counts["missed"] += int(((on != seen) & changed).sum())
                 agreeing = agreeing & (on == seen).all(-1)
             share = len(labels) / len(split)
-            distance += float(_distance(ideal, circuit)) * share
-            inputs = split.inputs[part]
+            offsets = _apart(ideal, circuit)
+            distance += share * float(torch.stack([o.abs().mean() for o in offsets]).mean())
             total += share * float(
-                _total(parameters, inputs, ideal, circuit, labels, flow, margin_units or 0.0)
+                objective(parameters, inputs, offsets, labels, flow, margin_units or 0.0)
             )
     decisions, ideals = torch.cat(decided), torch.cat(meant)
     return Score(
@@ -124,39 +142,11 @@ def score(
 
 
 def _both(
-    twin: TwinModel, parameters: Mapping[str, Tensor], inputs: Tensor, flow: Flow
+    twin: TwinModel, parameters: Mapping[str, Tensor], inputs: Tensor
 ) -> tuple[Trace, Walked]:
-    sharpness = flow.training.surrogate_sharpness
-    ideal = evaluate(parameters, inputs, sharpness=sharpness)
-    return ideal, twin.evaluate(parameters, inputs, sharpness=sharpness)
+    return evaluate(parameters, inputs), twin.evaluate(parameters, inputs)
 
 
-def _total(
-    parameters: Mapping[str, Tensor],
-    inputs: Tensor,
-    ideal: Trace,
-    circuit: Walked,
-    labels: Tensor,
-    flow: Flow,
-    margin_units: float,
-) -> Tensor:
-    training = flow.training
+def _apart(ideal: Trace, circuit: Walked) -> list[Tensor]:
     pairs = zip(ideal.candidates, circuit.candidates, strict=True)
-    offsets = [(seen - c).detach() for c, seen in pairs]
-    trace = evaluate(parameters, inputs, sharpness=training.surrogate_sharpness, offsets=offsets)
-    total = F.cross_entropy(decision_logits(trace.logits, training.decision), labels)
-    if flow.refine.margin_weight and margin_units:
-        total = total + flow.refine.margin_weight * threshold_penalty(
-            trace, parameters, margin_units
-        )
-    if flow.refine.agreement_weight:
-        total = total + flow.refine.agreement_weight * _distance(ideal, circuit)
-    if training.current_weight:
-        total = total + training.current_weight * mirrored_current(trace, parameters)
-    return total
-
-
-def _distance(ideal: Trace, circuit: Walked) -> Tensor:
-    """Mean distance of the twins' candidates, units, averaged over layers."""
-    pairs = zip(ideal.candidates, circuit.candidates, strict=True)
-    return torch.stack([(c - seen).abs().mean() for c, seen in pairs]).mean()
+    return [seen - c for c, seen in pairs]

@@ -23,7 +23,7 @@ from codesign.flows import Flow
 from codesign.mapping.design import Shape
 from codesign.network import FirstQuadrantNetwork
 from codesign.pdk import find_pdk
-from codesign.refine.objective import Score, objective, score
+from codesign.refine.objective import Score, objective, offsets_of, score
 from codesign.runs import Run, add_provenance, create_run
 from codesign.spice.ngspice import find_ngspice, ngspice_version
 from codesign.tasks import TaskData, load_task
@@ -37,8 +37,8 @@ from codesign.twin.twins import TwinModel, process_twin
 
 OnProgress = Callable[[int, int, str], None]
 _STREAM = 2  # of the flow's seed; training's starts and controls have 0 and 1
-# Every step of the twin is exact for a constant drive: a third of the engine's steps show the same
-# tails and glitches to a gradient. Scores are taken on the engine's grid.
+# Every step of the twin is exact for a constant drive: half of its steps show training the same
+# tails. Scores are taken on its own grid.
 _COARSE = Resolution(
     edge_steps=1, first_us=60.0, growth=2.2, longest=0.15, calm_us=100.0, calm_growth=3.0
 )
@@ -54,10 +54,11 @@ def refine(
 ) -> Run:
     """Continue the network of ``source`` under ``flow`` into the run folder ``target``.
 
-    The forward pass is the sub-stepped twin at the flow's process point; weights stay on the grid
-    and every parameter in its range. Of the checkpoints (the network as it came among them) the one
-    is kept whose twins disagree in the fewest states of the validation split, among those whose
-    circuit is at most one standard error less accurate there than the circuit was to begin with.
+    The candidates are those of the sub-stepped twin at the flow's process point, evaluated again
+    every some steps; weights stay on the grid and every parameter in its range. Of the checkpoints
+    (the network as it came among them) the one is kept whose twins disagree in the fewest states of
+    the validation split, among those whose circuit is at most one standard error less accurate
+    there than the circuit was to begin with.
 
     Returns the new run, with ``metrics.json`` saying what it was before and is after. Raises
     InputError (no model, an existing target, data that do not fit) and EnvironmentMissing.
@@ -119,7 +120,6 @@ def _descend(
     generator = torch.Generator().manual_seed(seed)
     rows = start.clone().requires_grad_()
     optimiser = torch.optim.Adam([rows], lr=settings.learning_rate)
-    size = min(settings.batch_size, len(data.train))
     deployed = [on_grid(start, packing, limits.grid)]
     classes = len(data.class_names)
     first = score(twin, packing.unpack(deployed[0]), data.validation, classes, flow)
@@ -128,13 +128,18 @@ def _descend(
     history: list[dict[str, Any]] = [row | asdict(first)]
     least = first.accuracy - standard_error(first.accuracy, data.validation.labels)
     for step in range(1, settings.steps + 1):
+        if (step - 1) % settings.refresh_every == 0:
+            drawn = torch.randperm(len(data.train), generator=generator)[: settings.clips]
+            inputs, labels = data.train.inputs[drawn], data.train.labels[drawn]
+            offsets = offsets_of(coarse, packing.unpack(deployed[-1]), inputs)
         part = (step - 1) / settings.steps
         for group in optimiser.param_groups:  # along half a cosine: what flips must settle
             group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * part)) / 2
-        batch = torch.randperm(len(data.train), generator=generator)[:size]
+        batch = torch.randperm(len(inputs), generator=generator)[: settings.batch_size]
         parameters = packing.unpack(toward_grid(rows, packing, limits.grid, 1.0))
-        inputs, labels = data.train.inputs[batch], data.train.labels[batch]
-        loss = objective(coarse, parameters, inputs, labels, flow, margin)
+        loss = objective(
+            parameters, inputs[batch], [o[batch] for o in offsets], labels[batch], flow, margin
+        )
         if not bool(torch.isfinite(loss)):
             raise InputError(
                 f"Refinement diverged at step {step} (the objective is not a number); lower "
@@ -145,7 +150,7 @@ def _descend(
         optimiser.step()
         with torch.no_grad():
             rows.copy_(confine(rows, packing, limits))
-        if step % settings.evaluate_every == 0 or step == settings.steps:
+        if step % settings.refresh_every == 0 or step == settings.steps:
             found = on_grid(rows.detach(), packing, limits.grid)
             deployed.append(found)
             now = score(twin, packing.unpack(found), data.validation, classes, flow, margin)
