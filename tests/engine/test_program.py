@@ -137,7 +137,8 @@ def test_charges(case: Case) -> None:
     drawn = {case.program.nodes.index(node) for node in case.held}
     ground = case.program.nodes.index("vss")
     for node, row in enumerate(added):
-        expected = 50.0 if node in drawn else 200.0 if node == ground else 0.0
+        on_v0_ff = case.circuit.hardware.v0_capacitance_f * 1e15
+        expected = on_v0_ff if node in drawn else 4 * on_v0_ff if node == ground else 0.0
         np.testing.assert_allclose(row, [expected, 0, 0, 0, 0, 0, 0], atol=1e-3)
     assert sorted(case.program.watched) == sorted(drawn)
     # What a volt more takes up at every free node, in the middle of the supply.
