@@ -11,6 +11,13 @@ from typing import Any
 from codesign.errors import InputError
 
 
+def cache_dir() -> Path:
+    """Folder of what can be made again: ``$CODESIGN_CACHE``, else the user's cache folder."""
+    if named := os.environ.get("CODESIGN_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "codesign"
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path`` that replaces it when the block succeeds."""

@@ -25,16 +25,21 @@ class _LinearScan(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         a, initial, states = ctx.saved_tensors
-        factors, arriving = a.unbind(-2), gradients[0].unbind(-2)
-        total = arriving[-1]
-        reverse = [total]
-        for t in range(len(arriving) - 2, -1, -1):
-            total = torch.addcmul(arriving[t], factors[t + 1], total)
-            reverse.append(total)
-        reverse.reverse()
-        grad_b = torch.stack(reverse, dim=-2)
+        grad_b = reverse_scan(a, gradients[0])
         previous = torch.cat([initial.unsqueeze(-2), states[..., :-1, :]], dim=-2)
-        return grad_b * previous, grad_b, factors[0] * total
+        return grad_b * previous, grad_b, a[..., 0, :] * grad_b[..., 0, :]
+
+
+def reverse_scan(a: Tensor, arriving: Tensor) -> Tensor:
+    """G_t = g_t + a_{t+1} G_{t+1} from the end, both [..., T, D]: the backward of such a scan."""
+    factors, gradients = a.unbind(-2), arriving.unbind(-2)
+    total = gradients[-1]
+    reverse = [total]
+    for t in range(len(gradients) - 2, -1, -1):
+        total = torch.addcmul(gradients[t], factors[t + 1], total)
+        reverse.append(total)
+    reverse.reverse()
+    return torch.stack(reverse, dim=-2)
 
 
 def _scan(a: tuple[Tensor, ...], b: tuple[Tensor, ...], state: Tensor) -> Tensor:

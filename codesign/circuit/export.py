@@ -22,7 +22,7 @@ from codesign.circuit.strobe import generator_text, strobe_generator
 from codesign.circuit.strobe_measure import described, measure_strobe
 from codesign.circuit.testbench import bench_text, control, stimulus
 from codesign.circuit.timing import Timing
-from codesign.device.bench import ProcessPoint
+from codesign.device.bench import find_point
 from codesign.device.calibrate import Calibration, calibrate
 from codesign.device.characterise import measured_range
 from codesign.device.paths import sign_paths
@@ -35,9 +35,9 @@ from codesign.mapping.currents import node_currents, trimmed_turns
 from codesign.mapping.design import Design, Shape, write_mapping
 from codesign.mapping.exported import SCHEMA, weights_sha256
 from codesign.mapping.mapper import map_network
-from codesign.pdk import Pdk, find_pdk
+from codesign.pdk import Pdk
 from codesign.runs import Run, add_provenance
-from codesign.spice.ngspice import SPICEINIT, find_ngspice, ngspice_version
+from codesign.spice.ngspice import SPICEINIT
 from codesign.tasks.base import Split
 from codesign.testset import load_test_split
 from codesign.twin.ideal import ideal_twin
@@ -67,10 +67,8 @@ def export_design(
             f"grid of {model.weight_grid}; train again with --set hardware.weight_grid="
             f"{hardware.weight_grid}, or keep {model.weight_grid}."
         )
-    ngspice = find_ngspice()
-    pdk = find_pdk(hardware.pdk, pdk_root)
-    check_limits(hardware, pdk)
-    point = ProcessPoint(pdk, hardware, ngspice, ngspice_version(ngspice))
+    point = find_point(hardware, pdk_root)
+    check_limits(hardware, point.pdk)
     progress("measuring mirrors and cells in ngspice")
     calibration = calibrate(point)
     progress("programming the cells")
@@ -79,7 +77,7 @@ def export_design(
     design = design_network(model, hardware, calibration, inputs)
     progress("writing netlists")
     folder = _write(run, model, design, calibration, clips)
-    add_provenance(run, ngspice=point.ngspice_version, pdk=pdk.describe())
+    add_provenance(run, ngspice=point.ngspice_version, pdk=point.pdk.describe())
     return folder
 
 

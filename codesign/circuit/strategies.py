@@ -24,7 +24,7 @@ from codesign.circuit.export import design_network
 from codesign.circuit.inplace import weights_in_place
 from codesign.circuit.network import build_network
 from codesign.circuit.power import predict_power
-from codesign.device.bench import ProcessPoint
+from codesign.device.bench import ProcessPoint, find_point
 from codesign.device.calibrate import calibrate
 from codesign.device.paths import SignPaths, sign_paths
 from codesign.files import atomic_path, write_json
@@ -32,9 +32,7 @@ from codesign.flows import HardwareSection
 from codesign.mapping.currents import node_currents
 from codesign.mapping.design import Design
 from codesign.mapping.exported import load_exported, weights_sha256
-from codesign.pdk import find_pdk
 from codesign.runs import Run
-from codesign.spice.ngspice import find_ngspice, ngspice_version
 from codesign.testset import load_test_split
 
 TEMPERATURES_C = (-20.0, 85.0)
@@ -67,9 +65,7 @@ def compare_strategies(
     Raises InputError without a design, EnvironmentMissing without ngspice or PDK.
     """
     model, exported = load_model(run), load_exported(run)
-    ngspice = find_ngspice()
-    pdk = find_pdk(exported.hardware.pdk, pdk_root)
-    point = ProcessPoint(pdk, exported.hardware, ngspice, ngspice_version(ngspice))
+    point = find_point(exported.hardware, pdk_root)
     inputs = load_test_split(run).inputs.double().numpy()
     results, tables = [], []
     for strategy in STRATEGIES:

@@ -9,17 +9,15 @@ from codesign.checkpoint import load_model
 from codesign.circuit.export import check_limits
 from codesign.cli.export_netlist import hardware_of
 from codesign.cli.options import console, hardware_set_option, pdk_root_option
-from codesign.device.bench import ProcessPoint
+from codesign.device.bench import find_point
 from codesign.device.calibrate import Values, calibrate
 from codesign.device.characterise import characterise
 from codesign.device.characterization_files import read_characterization, write_characterization
 from codesign.errors import InputError, SpecificationFailed
 from codesign.flows import HardwareSection, default_hardware
-from codesign.pdk import find_pdk
 from codesign.provenance import made_with
 from codesign.report.characterization import build_characterization
 from codesign.runs import Run, open_run
-from codesign.spice.ngspice import find_ngspice, ngspice_version
 
 
 @click.command("characterize")
@@ -53,10 +51,8 @@ def command(
     chosen = (*_as_overrides(pdk, corner), *overrides)
     opened = None if run is None else open_run(run)
     hardware = _hardware(chosen) if opened is None else hardware_of(opened, chosen)
-    ngspice = find_ngspice()
-    models = find_pdk(hardware.pdk, pdk_root)
-    check_limits(hardware, models)
-    point = ProcessPoint(models, hardware, ngspice, ngspice_version(ngspice))
+    point = find_point(hardware, pdk_root)
+    check_limits(hardware, point.pdk)
     with console.status("measuring mirrors and the cell's map in ngspice") as status:
         calibration = calibrate(point)
         targets = [] if opened is None else _targets(opened, hardware)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from codesign.circuit.export import export_design
-from codesign.cli import export_netlist, simulate
+from codesign.cli import export_netlist, simulate, simulated
 from codesign.cli.options import console, pdk_root_option
 from codesign.cli.train import train_run
 from codesign.errors import EnvironmentMissing
@@ -59,7 +59,7 @@ def command(
     figures = simulate.simulate_with_progress(
         opened, Options(clips=clips, jobs=jobs, pdk_root=pdk_root)
     )
-    simulate.describe(figures)
+    simulated.describe(figures)
     console.print("[bold]4 of 4[/] report")
     click.echo(build_report(opened))
 

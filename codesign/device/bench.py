@@ -12,8 +12,8 @@ from pathlib import Path
 from codesign.circuit.library import LIBRARY_FILES, library_text, with_models
 from codesign.errors import EnvironmentMissing
 from codesign.flows import HardwareSection
-from codesign.pdk import Pdk
-from codesign.spice.ngspice import run_text
+from codesign.pdk import Pdk, find_pdk
+from codesign.spice.ngspice import find_ngspice, ngspice_version, run_text
 from codesign.spice.rawfile import Plot
 
 SCHEMA = 1
@@ -77,3 +77,13 @@ class ProcessPoint:
             ),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def find_point(hardware: HardwareSection, pdk_root: Path | None = None) -> ProcessPoint:
+    """The process point of a hardware specification on this machine.
+
+    Raises EnvironmentMissing without ngspice or PDK, InputError for a PDK that is not known.
+    """
+    ngspice = find_ngspice()
+    pdk = find_pdk(hardware.pdk, pdk_root)
+    return ProcessPoint(pdk, hardware, ngspice, ngspice_version(ngspice))

@@ -7,22 +7,12 @@ never correctness.
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
-from codesign.files import write_json
+from codesign.files import cache_dir, write_json
 
 T = TypeVar("T")
-
-
-def cache_dir() -> Path:
-    """Folder of cached characterisations (``$CODESIGN_CACHE`` or the user's cache folder)."""
-    named = os.environ.get("CODESIGN_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "codesign"
 
 
 def cached(

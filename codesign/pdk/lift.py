@@ -13,12 +13,11 @@ touched.
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from codesign.files import write_text
+from codesign.files import cache_dir, write_text
 from codesign.pdk.adapter import Lift
 from codesign.pdk.expressions import Parameters, UnresolvedError
 from codesign.pdk.library import ModelCard, read_section
@@ -40,7 +39,7 @@ def lifted_library(
     """
     facts = [SCHEMA, sha256, [s.lower() for s in sections], list(models), lift.model_dump()]
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    path = _folder() / "lifted" / f"{key[:32]}.lib"
+    path = cache_dir() / "lifted" / f"{key[:32]}.lib"
     if not _intact(path):
         body = "".join(
             f".lib {name}\n{_section(library, name, models, lift)}.endl {name}\n"
@@ -87,10 +86,3 @@ def _intact(path: Path) -> bool:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _folder() -> Path:
-    named = os.environ.get("CODESIGN_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "codesign"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from codesign.checkpoint import Model, load_model, save_model
-from codesign.device.bench import ProcessPoint
+from codesign.device.bench import find_point
 from codesign.device.calibrate import calibrate
 from codesign.engine.grid import Resolution
 from codesign.errors import InputError
@@ -22,10 +22,8 @@ from codesign.files import atomic_path, read_json, write_json
 from codesign.flows import Flow
 from codesign.mapping.design import Shape
 from codesign.network import FirstQuadrantNetwork
-from codesign.pdk import find_pdk
 from codesign.refine.objective import Score, objective, offsets_of, score
 from codesign.runs import Run, add_provenance, create_run
-from codesign.spice.ngspice import find_ngspice, ngspice_version
 from codesign.tasks import TaskData, load_task
 from codesign.testset import save_test_split
 from codesign.training.hardware_limits import Limits, confine, on_grid, toward_grid
@@ -75,12 +73,10 @@ def refine(
     rows, history, kept = _descend(start, packing, twin, flow, data, on_progress)
     run = create_run(target, flow)
     try:
-        _write(run, source, model, flow, data, packing, twin, (start, rows), history, kept)
+        _write(run, source, model, flow, data, packing, twin, (start, rows), history, kept, began)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
-    metrics = read_json(run.metrics_file, "the metrics of a run")
-    write_json(run.metrics_file, metrics | {"wall_s": time.monotonic() - began})
     add_provenance(run, **used)
     return run
 
@@ -95,14 +91,12 @@ def _check_fits(model: Model, data: TaskData, source: Run) -> None:
 
 
 def _twin(flow: Flow, model: Model, pdk_root: Path | None) -> tuple[TwinModel, dict[str, Any]]:
-    ngspice = find_ngspice()
-    pdk = find_pdk(flow.hardware.pdk, pdk_root)
-    point = ProcessPoint(pdk, flow.hardware, ngspice, ngspice_version(ngspice))
+    point = find_point(flow.hardware, pdk_root)
     mirrors = calibrate(point).mirrors
     trims = {kind: getattr(mirrors, kind).l_m for kind in KINDS}
     shape = Shape(model.inputs, model.state_dim, model.layers, model.classes)
     twin = process_twin("substepped", shape, point, trims, like=torch.zeros(0))
-    return twin, {"ngspice": point.ngspice_version, "pdk": pdk.describe()}
+    return twin, {"ngspice": point.ngspice_version, "pdk": point.pdk.describe()}
 
 
 def _descend(
@@ -175,6 +169,7 @@ def _write(
     rows: tuple[Tensor, Tensor],
     history: list[dict[str, Any]],
     kept: int,
+    began: float,
 ) -> None:
     before, after = (packing.unpack(row) for row in rows)
     network = FirstQuadrantNetwork(*model.network.shape)
@@ -204,5 +199,6 @@ def _write(
             "steps": flow.refine.steps,
             "test": {name: asdict(value) for name, value in scores.items()},
         },
+        "wall_s": time.monotonic() - began,
     }
     write_json(run.metrics_file, metrics)

@@ -102,11 +102,9 @@ def render_document(
     it belongs to."""
     scripts = [_asset("theme.js"), _asset("report.js")]
     if any(section.waves for section in sections):
-        parts = "\n".join(_asset(f"waves_{part}.js") for part in ("data", "draw", "controls"))
-        scripts.append(f'"use strict";\n(() => {{\n{parts}}})();\n')
+        scripts.append(_script("ticks", "waves_data", "waves_draw", "waves_controls"))
     if any(section.roots for section in sections):
-        parts = "\n".join(_asset(f"roots_{part}.js") for part in ("draw", "controls"))
-        scripts.append(f'"use strict";\n(() => {{\n{parts}}})();\n')
+        scripts.append(_script("ticks", "roots_draw", "roots_controls"))
     template = _environment().get_template("index.html.j2")
     return template.render(
         name=name,
@@ -145,6 +143,12 @@ def _environment() -> Environment:
 
 def _asset(name: str) -> str:
     return (files("codesign.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _script(*parts: str) -> str:
+    """Parts of a script as one, with names of their own."""
+    joined = "\n".join(_asset(f"{part}.js") for part in parts)
+    return f'"use strict";\n(() => {{\n{joined}}})();\n'
 
 
 def _digest(script: str) -> str:

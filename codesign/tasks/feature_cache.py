@@ -7,7 +7,6 @@ sound files included), so a stale one is never read; the oldest are removed.
 import hashlib
 import json
 import logging
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,20 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.errors import InputError
-from codesign.files import atomic_path
+from codesign.files import atomic_path, cache_dir
 
 Arrays = dict[str, NDArray[np.float32]]
 
 _KEPT = 6
 _log = logging.getLogger(__name__)
-
-
-def cache_dir() -> Path:
-    """``CODESIGN_CACHE``, else ``codesign`` under ``XDG_CACHE_HOME`` or ``~/.cache``."""
-    if own := os.environ.get("CODESIGN_CACHE"):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "codesign"
 
 
 def cached_features(key: Any, compute: Callable[[], Arrays]) -> Arrays:

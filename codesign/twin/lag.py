@@ -24,6 +24,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from codesign.cells.scan import reverse_scan
+
 _MOST_NEGATIVE = -30.0
 
 
@@ -107,14 +109,8 @@ class _LimitedScan(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, None, Tensor, None, None, None]:
         a, free, initial, result = ctx.saved_tensors
         free = free.to(a.dtype)
-        carried = (a * free).unbind(-2)
-        arriving = gradients[0].unbind(-2)
-        total = arriving[-1]
-        reverse = [total]
-        for t in range(len(arriving) - 2, -1, -1):
-            total = torch.addcmul(arriving[t], carried[t + 1], total)
-            reverse.append(total)
-        reverse.reverse()
-        grad = torch.stack(reverse, dim=-2) * free
+        carried = a * free
+        total = reverse_scan(carried, gradients[0])
+        grad = total * free
         before = torch.cat([initial.unsqueeze(-2), result[..., :-1, :]], dim=-2)
-        return grad * before, grad, None, carried[0] * total, None, None, None
+        return grad * before, grad, None, carried[..., 0, :] * total[..., 0, :], None, None, None

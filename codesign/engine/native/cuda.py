@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.device.cache import cache_dir
 from codesign.engine.grid import FrameGrid
 from codesign.engine.native.call import SCALAR_COLUMNS, Kernel, Output
 from codesign.engine.native.library import SOURCES, source_digest
 from codesign.engine.native.structures import NoiseModel, Problem, Run, translate
 from codesign.engine.noise import NoiseTable
 from codesign.errors import EnvironmentMissing
+from codesign.files import cache_dir
 
 HEADERS = tuple(name for name in SOURCES if name.endswith(".h"))
 _FOLDER = Path(__file__).parent

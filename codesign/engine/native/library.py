@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from codesign.device.cache import cache_dir
 from codesign.errors import EnvironmentMissing
+from codesign.files import cache_dir
 
 SOURCES = ("vector.h", "solver.h", "noise.h", "step.h", "sweep.h", "worker.h", "kernel.cpp")
 FLAGS = (

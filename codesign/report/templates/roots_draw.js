@@ -17,16 +17,6 @@ const make = (name, attributes, parent, content) => {
 };
 const number = (value, digits = 3) =>
   value === null || !isFinite(value) ? "–" : value.toFixed(digits).replace("-", "−");
-const ticks = (low, high, wanted) => {
-  const raw = (high - low) / Math.max(1, wanted);
-  const ten = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].find((n) => n * ten >= raw * 0.999) * ten;
-  const found = [];
-  for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++) {
-    found.push(+(n * step).toPrecision(12));
-  }
-  return found;
-};
 const decode = (packed) => {
   const bytes = atob(packed[2]);
   const span = (packed[1] - packed[0]) / 65535;
