@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from codesign.analysis.causes import differs_below
 from codesign.analysis.yardstick import Twins, Yardstick
+from codesign.simulation.attempts import rungs
 from codesign.simulation.traces import Traces
 
 Floats = NDArray[np.float64]
@@ -32,6 +33,7 @@ def sample_rows(
             "status": list(traces.status),
             "message": list(traces.message),
             "log": list(traces.log),
+            "rung": rungs(traces.attempts),
             "label": planned["label"].to_numpy(),
             "twin_decision": twins.decision,
             "chip_decision": pd.array([pd.NA] * n, dtype="Int64"),
@@ -51,7 +53,6 @@ def sample_rows(
             "mean_power_bias_w": traces.power_w[:, 2],
             "mean_power_strobe_w": traces.power_w[:, 3],
             "energy_j": total * yardstick.timing.stop_s,
-            "wall_s": traces.wall_s,
         }
     )
 

@@ -58,7 +58,6 @@ def summarise(samples: pd.DataFrame, tally: Tally) -> dict[str, Any]:
         ],
     }
     figures |= _accuracy(ok) | _states(tally) | _logits(tally) | _power(ok) | _chips(ok)
-    figures["seconds_per_sample"] = float(samples["wall_s"].mean())
     return figures
 
 

@@ -11,6 +11,7 @@ from codesign.analysis.pvt import logit_margins, point_row, summarise_points
 from codesign.device.reference import ReferencePoint
 from codesign.errors import EnvironmentMissing
 from codesign.files import atomic_path
+from codesign.simulation.attempts import timing_rows
 from codesign.simulation.corner_batched import read_point
 from codesign.simulation.corner_circuits import CornerCircuits, bias_of
 from codesign.simulation.points import CONDITIONS, CornerPlan, CornerPoint, nominal_index
@@ -65,12 +66,13 @@ def _finished(work: CornerWork, condition: str, point: CornerPoint) -> Traces | 
 
 
 def write_corner_tables(work: CornerWork, cells: pd.DataFrame) -> dict[str, Any]:
-    """samples.parquet, points.parquet and the headline figures of all that is finished."""
+    """The tables of samples, timings and points, and the figures of all that is finished."""
     setting, plan = work.setting, work.plan
     inputs = setting.inputs_units()[list(plan.clips)]
     twins = Twins.of(ideal_twin(setting.yardstick.parameters, inputs, setting.yardstick.rule))
     rows: list[dict[str, Any]] = []
     samples: list[pd.DataFrame] = []
+    timings: list[pd.DataFrame] = []
     for condition in CONDITIONS:
         nominal: dict[int, int] = {}
         order = sorted(plan.points, key=lambda point: point.index != nominal_index())
@@ -97,13 +99,15 @@ def write_corner_tables(work: CornerWork, cells: pd.DataFrame) -> dict[str, Any]
                 ),
             }  # fmt: skip
             rows.append(place | point_row(compared, margins, nominal))
+            timings.append(timing_rows(traces))
             samples.append(compared.samples.assign(**place, logit_margin_units=margins))
     points = pd.DataFrame(rows).sort_values(["condition", "point"], kind="stable")
     points = points.assign(bias=[bias_of(c) for c in points["condition"]])
     if len(cells):
         points = points.merge(cells, on=["bias", "point"], how="left")
     joined = pd.concat(samples, ignore_index=True).sort_values("sample", kind="stable")
-    for name, table in (("points", points), ("samples", joined)):
+    took = pd.concat(timings, ignore_index=True).sort_values("sample", kind="stable")
+    for name, table in (("points", points), ("samples", joined), ("timings", took)):
         with atomic_path(work.folder / f"{name}.parquet") as path:
             table.reset_index(drop=True).to_parquet(path, index=False)
     figures = summarise_points(points, len(plan.points))

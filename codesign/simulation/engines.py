@@ -146,6 +146,7 @@ def traces_of(
         np.full(count, result.wall_s / count), kept(result.candidates_a, np.float32),
         kept(result.states_a, np.float32), kept(result.logits_a, np.float32),
         kept(np.hstack([result.power_w, strobe]), np.float64),
+        ("[]",) * count, np.zeros(count, dtype=np.int64),
     )  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """From shards to tables: block by block, so that memory does not grow with the plan.
 
-samples.parquet has every sample and units.parquet the sums over states of every cell.
+samples.parquet has every sample, timings.parquet what it took on this machine and units.parquet the
+sums over states of every cell.
+
 states.parquet and logits.parquet are complete for plans of up to ``STATE_ROWS`` states; of larger
 ones they hold the states that differ and the logits of samples whose decision differs, up to as
 many rows again.
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from codesign.analysis.agreement import Comparison, Twins, Yardstick, compare
 from codesign.analysis.tally import Tally
 from codesign.files import atomic_path
+from codesign.simulation.attempts import timing_rows
 from codesign.simulation.plan import Plan
 from codesign.simulation.traces import Traces, join
 
@@ -39,6 +42,7 @@ class Results:
     samples: pd.DataFrame
     roots: pd.DataFrame
     followers: "pd.Series[int]"
+    timings: pd.DataFrame
     tally: Tally
     states_in_table: str
     logits_in_table: str
@@ -51,7 +55,7 @@ def write_tables(
     """Compare ``shards`` with their ``twins`` (one per row of ``Plan.rows``), write the tables."""
     per_sample = yardstick.shape.layers * yardstick.shape.state_dim * yardstick.timing.frames
     every = len(plan.samples) * per_sample <= STATE_ROWS
-    samples, roots, followers, tally = [], [], [], Tally()
+    samples, roots, followers, timings, tally = [], [], [], [], Tally()
     with ExitStack() as stack:
         tables = {
             name: _Table(stack.enter_context(atomic_path(folder / f"{name}.parquet")))
@@ -62,6 +66,7 @@ def write_tables(
             part: Comparison = compare(yardstick, planned, twins(planned), traces, every)
             samples.append(part.samples)
             roots.append(part.roots)
+            timings.append(timing_rows(traces))
             followers.append(_followers(part.states))
             tally = tally + part.tally
             tables["states"].write(part.states, every)
@@ -69,7 +74,9 @@ def write_tables(
         for table in tables.values():
             table.close()
     joined = pd.concat(samples, ignore_index=True)
-    for name, frame in (("samples", joined), ("units", tally.units_table())):
+    took = pd.concat(timings, ignore_index=True)
+    tabled = (("samples", joined), ("timings", took), ("units", tally.units_table()))
+    for name, frame in tabled:
         with atomic_path(folder / f"{name}.parquet") as path:
             frame.to_parquet(path, index=False)
     described = [
@@ -77,7 +84,7 @@ def write_tables(
         for name, kind in (("states", "differing"), ("logits", "of decisions that differ"))
     ]
     began = pd.concat(roots, ignore_index=True)
-    return Results(joined, began, pd.concat(followers), tally, *described)
+    return Results(joined, began, pd.concat(followers), took, tally, *described)
 
 
 def _followers(states: pd.DataFrame) -> "pd.Series[int]":

@@ -16,6 +16,7 @@ from codesign.files import unwritable, write_json
 from codesign.mapping.design import count_mapping
 from codesign.pdk import Pdk
 from codesign.runs import Run
+from codesign.simulation.attempts import timing_figures
 from codesign.simulation.engines import (
     Batch,
     Engine,
@@ -95,6 +96,7 @@ def simulate(
         hardware = setting.exported.hardware
         results = explain(folder, setting.yardstick, hardware, results, batch)
         figures = summarise(results.samples, results.tally) | root_figures(results.roots)
+        figures |= timing_figures(results.timings)
         figures |= _facts(setting, results) | _suppression(setting, engine, say)
         figures |= {"engine": "ngspice" if engine is None else "batched"}
         figures |= {"twin": options.twin}

@@ -21,6 +21,7 @@ from codesign.files import atomic_path, write_text
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
 from codesign.pdk.adapter import MismatchLaw
+from codesign.simulation.attempts import STANDARD, Attempt, attempts_text
 from codesign.simulation.draws import Draws, draw_mismatch
 from codesign.simulation.plan import PlannedSample
 from codesign.simulation.traces import BLOCKS, Traces, failed, write_traces
@@ -159,10 +160,12 @@ def _complete(outcome: Outcome, job: Job) -> Outcome:
 
 def _read(job: Job, outcome: Outcome, log: str) -> Traces:
     number, shape, frames = job.planned.sample, job.bench.shape, len(job.inputs_units)
+    once = Attempt(STANDARD, "", outcome.status, outcome.message, outcome.wall_s, 0)
+    attempts = attempts_text([once])
     if outcome.status != "ok":
         return failed(
-            number, shape, frames, outcome.status, outcome.message, log, outcome.wall_s
-        )  # fmt: skip
+            number, shape, frames, outcome.status, outcome.message, log, outcome.wall_s, attempts
+        )
     plot = outcome.plots[0]
     times = job.timing.sample_times_s()
     values = np.stack(
@@ -177,7 +180,7 @@ def _read(job: Job, outcome: Outcome, log: str) -> Traces:
     return Traces(
         np.array([number], dtype=np.int64), ("ok",), ("",), (log,), np.array([outcome.wall_s]),
         values[:cells].reshape(grid), values[cells : 2 * cells].reshape(grid),
-        values[2 * cells :].T[None], np.array([power]),
+        values[2 * cells :].T[None], np.array([power]), (attempts,), np.zeros(1, dtype=np.int64),
     )  # fmt: skip
 
 

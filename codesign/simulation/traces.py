@@ -27,8 +27,10 @@ Singles = NDArray[np.float32]
 BLOCKS = ("cells", "feedforward", "bias", "strobe")
 _META = b"codesign"
 _ARRAYS = ("candidates_a", "states_a", "logits_a")
-_WORDS = ("status", "message", "log")
-_NAMES = ("sample", *_WORDS, "wall_s", *_ARRAYS, "power_w")
+_WORDS = ("status", "message", "log", "attempts")
+# Of a shard without attempts nothing is known of them.
+_UNKNOWN = "[]"
+_NAMES = ("sample", *_WORDS, "wall_s", *_ARRAYS, "power_w", "peak_memory_bytes")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class Traces:
     "step_limit", ngspice's own); message: in words; log: path relative to the plan's folder, ""
     if none. wall_s (n,). candidates_a, states_a (n, layers, units, frames) and logits_a
     (n, frames, classes), amperes, float32. power_w (n, 4): cells, feedforward, bias, strobe
-    generator; mean over the clip. Values are NaN where status is not "ok".
+    generator; mean over the clip. Values are NaN where status is not "ok". attempts: how often the
+    sample was run and with what, as ``simulation.attempts`` writes it. peak_memory_bytes int64
+    (n,): of the simulator's process, 0 if not measured.
     """
 
     sample: NDArray[np.int64]
@@ -51,6 +55,8 @@ class Traces:
     states_a: Singles
     logits_a: Singles
     power_w: Floats
+    attempts: tuple[str, ...]
+    peak_memory_bytes: NDArray[np.int64]
 
     @property
     def ok(self) -> NDArray[np.bool_]:
@@ -70,14 +76,16 @@ class Traces:
 
 
 def failed(
-    sample: int, shape: Shape, frames: int, status: str, message: str, log: str, wall_s: float
-) -> Traces:
+    sample: int, shape: Shape, frames: int, status: str, message: str, log: str, wall_s: float,
+    attempts: str = _UNKNOWN, peak_memory_bytes: int = 0,
+) -> Traces:  # fmt: skip
     """A sample without values."""
     cells = (1, shape.layers, shape.state_dim, frames)
     return Traces(
         np.array([sample], dtype=np.int64), (status,), (message,), (log,), np.array([wall_s]),
         np.full(cells, np.nan, np.float32), np.full(cells, np.nan, np.float32),
         np.full((1, frames, shape.classes), np.nan, np.float32), np.full((1, len(BLOCKS)), np.nan),
+        (attempts,), np.array([peak_memory_bytes], dtype=np.int64),
     )  # fmt: skip
 
 
@@ -86,7 +94,8 @@ def write_traces(path: Path, traces: Traces, key: str = "") -> None:
     count = len(traces.sample)
     columns: dict[str, pa.Array] = {"sample": pa.array(traces.sample)}
     columns |= {name: pa.array(getattr(traces, name), pa.string()) for name in _WORDS}
-    columns["wall_s"] = pa.array(traces.wall_s)
+    for name in ("wall_s", "peak_memory_bytes"):
+        columns[name] = pa.array(getattr(traces, name))
     for k, block in enumerate(BLOCKS):
         columns[f"power_{block}_w"] = pa.array(traces.power_w[:, k])
     for name in _ARRAYS:
@@ -118,12 +127,18 @@ def read_traces(path: Path, key: str = "") -> Traces | None:
             .reshape(table.num_rows, *meta["shapes"][name])
             for name in _ARRAYS
         }  # fmt: skip
+        if "attempts" not in table.column_names:  # written before there were any
+            unknown = pa.array([_UNKNOWN] * table.num_rows)
+            table = table.append_column("attempts", unknown).append_column(
+                "peak_memory_bytes", pa.array(np.zeros(table.num_rows, np.int64))
+            )
         words: dict[str, Any] = {name: tuple(table[name].to_pylist()) for name in _WORDS}
         return Traces(
             sample=table["sample"].to_numpy(),
             **words,
             wall_s=table["wall_s"].to_numpy(),
             power_w=np.stack(powers, axis=1),
+            peak_memory_bytes=table["peak_memory_bytes"].to_numpy(),
             **arrays,
         )
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:

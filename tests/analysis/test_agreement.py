@@ -42,7 +42,7 @@ def traces(twins: list[TwinTrace]) -> Traces:
                 (UNIT_A * draw.normal(twin.candidates, 0.05)).astype(np.float32)[None],
                 (UNIT_A * states).astype(np.float32)[None],
                 (UNIT_A * draw.normal(twin.logits, 20.0)).astype(np.float32)[None],
-                draw.random((1, 4)),
+                draw.random((1, 4)), ("[]",), np.zeros(1, np.int64),
             )
         )  # fmt: skip
     parts[5] = failed(5, SHAPE, FRAMES, "timeout", "stopped", "logs/x.log", 1.0)

@@ -71,7 +71,7 @@ def figures() -> dict[str, object]:
             "agree": [True, True, True, False], "near_tie": [False, False, True, True],
             "twin_margin_units": 1.0, "explanation": "why", "mean_power_w": 1e-7,
             "mean_power_cells_w": 1e-8, "mean_power_feedforward_w": 1e-8,
-            "mean_power_bias_w": 1e-8, "mean_power_strobe_w": 0.0, "energy_j": 1e-9, "wall_s": 0.1,
+            "mean_power_bias_w": 1e-8, "mean_power_strobe_w": 0.0, "energy_j": 1e-9,
         }
     )  # fmt: skip
     roots = pd.DataFrame({"cause": ["glitch", "hold"], "evidence": ["waveform", "sampled values"]})

@@ -413,7 +413,7 @@ def _sample_row(
         "mean_power_bias_w": np.nan if failed else 1.2e-8,
         "mean_power_strobe_w": np.nan if failed else 4.5e-10,
         "energy_j": np.nan if failed else (cells + feed + 1.2e-8) * fake.frames * FRAME_S,
-        "wall_s": 2.5 + rng.uniform(),
+        "rung": "standard",
     }  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def _batched(run: Run, **changes: Any) -> dict[str, Any]:
 
 
 def _samples(run: Run) -> pd.DataFrame:
-    return pd.read_parquet(run.sim_dir("mc") / "samples.parquet").drop(columns="wall_s")
+    return pd.read_parquet(run.sim_dir("mc") / "samples.parquet")
 
 
 def test_chips_with_clips(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from codesign.errors import InputError
 from codesign.mapping.design import Shape
 from codesign.simulation.traces import Traces, failed, join, read_traces, write_traces
 
+_ARRAYS = ("candidates_a", "states_a", "logits_a")
 SHAPE = Shape(inputs=3, state_dim=2, layers=2, classes=3)
 
 
@@ -19,6 +20,7 @@ def _traces(count: int) -> Traces:
         np.arange(count, dtype=np.int64) + 4, ("ok",) * count, ("",) * count, ("a.log",) * count,
         draw.random(count), draw.random(grid, np.float32), draw.random(grid, np.float32),
         draw.random((count, 5, 3), np.float32), draw.random((count, 4)),
+        (f'[{count}]',) * count, np.arange(count, dtype=np.int64),
     )  # fmt: skip
 
 
@@ -29,7 +31,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     read = read_traces(tmp_path / "shard.parquet", "fit 1")
     assert read is not None
     assert (read.status, read.message, read.log) == (whole.status, whole.message, whole.log)
-    for name in ("sample", "wall_s", "candidates_a", "states_a", "logits_a", "power_w"):
+    assert read.attempts == whole.attempts == ("[3]",) * 3 + ("[]",)
+    for name in ("sample", "wall_s", *_ARRAYS, "power_w", "peak_memory_bytes"):
         got, wanted = getattr(read, name), getattr(whole, name)
         assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
         np.testing.assert_array_equal(got, wanted)
