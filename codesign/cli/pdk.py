@@ -14,6 +14,7 @@ from codesign.doctor.promises import check_promises
 from codesign.errors import SpecificationFailed
 from codesign.flows import HardwareSection
 from codesign.pdk import Pdk, adapter_names, find_pdk, load_adapter, search_pdk
+from codesign.pdk.variation import sigma_vth_v
 from codesign.spice.ngspice import find_ngspice, ngspice_version
 
 
@@ -105,6 +106,13 @@ def _size(w_m: float, l_m: float) -> str:
     return f"{w_m * 1e6:g} um / {l_m * 1e6:g} um"
 
 
+def _process_sigma(pdk: Pdk) -> str:
+    if not pdk.process_variation:
+        return "not in the adapter (no --process-variation)"
+    n_v, p_v = (sigma_vth_v(pdk.process_variation, polarity) for polarity in ("n", "p"))
+    return f"{n_v * 1e3:.3g} (N), {p_v * 1e3:.3g} (P) mV, shared by all devices of a chip"
+
+
 def _facts(pdk: Pdk) -> list[tuple[str, str]]:
     limits = pdk.limits
     law = pdk.mismatch
@@ -125,6 +133,7 @@ def _facts(pdk: Pdk) -> list[tuple[str, str]]:
             f"{law.nmos.a_vt_v_m * 1e9:.3g} (N), {law.pmos.a_vt_v_m * 1e9:.3g} (P) mV um",
         ),
         ("A_K (pair)", f"{law.nmos.a_k_m * 1e8:.3g} (N), {law.pmos.a_k_m * 1e8:.3g} (P) % um"),
+        ("process, sigma(Vth)", _process_sigma(pdk)),
     ]
 
 

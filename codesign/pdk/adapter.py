@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from codesign.errors import InputError
+from codesign.pdk.variation import Source
 from codesign.resources import resource_dir
 
 # What is written into netlists: nothing here can end a line, open a string or start a directive.
@@ -82,6 +83,12 @@ class MismatchLaw(_Table):
 
     def _root_area_m(self, w_m: float, l_m: float, m: int) -> float:
         return math.sqrt(2 * m * (w_m + self.delta_w_m) * (l_m + self.delta_l_m))
+
+
+class ChipLaw(MismatchLaw):
+    """Mismatch with the variation of the whole process on top: the law of chips of many wafers."""
+
+    process: dict[str, Source]
 
 
 class Lift(_Table):
@@ -143,6 +150,7 @@ class _AdapterFile(_Table):
     corners: dict[Word, SectionName] = Field(min_length=1)
     limits: Limits
     mismatch: MismatchLaw
+    process_variation: dict[Word, Source] = Field(default_factory=dict)
     lift: Lift | None = None
     search: Search
 
@@ -172,6 +180,7 @@ class Adapter:
     corners: dict[str, str]
     limits: Limits
     mismatch: MismatchLaw
+    process_variation: dict[str, Source]
     lift: Lift | None
     search: Search
 

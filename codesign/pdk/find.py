@@ -10,14 +10,15 @@ import importlib.util
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from codesign.errors import EnvironmentMissing, InputError
-from codesign.pdk.adapter import Adapter, Lift, Limits, MismatchLaw, load_adapter
+from codesign.pdk.adapter import Adapter, ChipLaw, Lift, Limits, MismatchLaw, load_adapter
 from codesign.pdk.library import read_section
 from codesign.pdk.lift import CannotLiftError, lifted_library
 from codesign.pdk.links import spice_path
+from codesign.pdk.variation import Source
 from codesign.resources import resource_dir
 
 _SHIPPED = (
@@ -53,6 +54,7 @@ class Pdk:
     mismatch: MismatchLaw
     lift: Lift | None = None
     notice: str = ""
+    process_variation: Mapping[str, Source] = field(default_factory=dict)
 
     def header(self, corner: str) -> str:
         """The SPICE lines that load this process at ``corner``, each ending in a newline.
@@ -69,6 +71,20 @@ class Pdk:
             settings = " ".join(f"{key}={value:g}" for key, value in self.parameters.items())
             lines += f".param {settings}\n"
         return lines + f".lib '{self.spice_library}' {self.corners[corner]}\n"
+
+    def law(self, process: bool = False) -> MismatchLaw:
+        """What chips are drawn by: mismatch, and with ``process`` the variation of the process.
+
+        Raises InputError for a process whose adapter has no such law.
+        """
+        if not process:
+            return self.mismatch
+        if not self.process_variation:
+            raise InputError(
+                f"The adapter of '{self.name}' says nothing of how the whole process varies: leave "
+                "out --process-variation, or add a table [process_variation] to it (docs/pdk.md)."
+            )
+        return ChipLaw(**dict(self.mismatch), process=dict(self.process_variation))
 
     @property
     def digest(self) -> str:
@@ -259,6 +275,7 @@ def _load(adapter: Adapter, place: Place) -> Pdk | str:
         mismatch=adapter.mismatch,
         lift=lift,
         notice=adapter.notice,
+        process_variation=adapter.process_variation,
     )
 
 

@@ -1,4 +1,4 @@
-"""Mismatch draws: how far each transistor of each chip lies from its drawing.
+"""Draws: how far each transistor of each chip lies from its drawing.
 
 A draw belongs to an address, the pair (chip seed, instance name), and to nothing else: not to the
 order of the devices, the other devices, the number of chips, or the platform. So any sample can be
@@ -7,6 +7,9 @@ made again alone, in any engine, and a device that is added leaves all others as
 The two halves of an address become 64-bit keys (the seed through SplitMix64's finaliser; the name
 as the first eight bytes of its SHA-256); their sum seeds a SplitMix64 stream (Steele, Lea and
 Flood, OOPSLA 2014) whose first two values, as uniform numbers, give the two normal deviates.
+
+What all devices of a chip share is drawn the same way: a source of process variation has the
+address (chip seed, ``process.<name of the source>``) and one deviate.
 """
 
 import hashlib
@@ -18,7 +21,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from codesign.circuit.elements import Mosfet
-from codesign.pdk.adapter import MismatchLaw
+from codesign.pdk.adapter import ChipLaw, MismatchLaw
+from codesign.pdk.variation import ProcessVariation
 
 Floats = NDArray[np.float64]
 _Words = NDArray[np.uint64]
@@ -45,7 +49,8 @@ class Draws:
 def draw_mismatch(devices: Sequence[Mosfet], law: MismatchLaw, seeds: Sequence[int]) -> Draws:
     """Independent normal draws for ``devices`` (of ``flatten``) on the chips called ``seeds``.
 
-    A seed is any integer of up to 64 bits. Sigmas are those of one device under ``law``.
+    A seed is any integer of up to 64 bits. Sigmas are those of one device under ``law``; under a
+    ``ChipLaw`` every chip has its variation of the process on top of them.
     """
     sizes = [
         (_POLARITY[device.polarity], float(device.w_m), float(device.l_m), int(device.m))
@@ -53,15 +58,50 @@ def draw_mismatch(devices: Sequence[Mosfet], law: MismatchLaw, seeds: Sequence[i
     ]
     sigma_vth_v = np.array([law.sigma_vth_v(*size) for size in sizes])
     sigma_k = np.array([law.sigma_k(*size) for size in sizes])
-    instances = tuple(device.name for device in devices)
-    names = np.array([_name_key(name) for name in instances], dtype=np.uint64)
-    chips = _mixed(np.array([seed & _MASK for seed in seeds], dtype=np.uint64) + _GAMMA)
-    start = _mixed(chips[:, None] + names[None, :])
+    start = _states([device.name for device in devices], seeds)
+    shared = _shared(devices, law.process, seeds) if isinstance(law, ChipLaw) else None
+    delvto_v = sigma_vth_v * _normal(start + _GAMMA)
+    mulu0 = 1.0 + sigma_k * _normal(start + _GAMMA + _GAMMA)
     return Draws(
-        instances=instances,
-        delvto_v=sigma_vth_v * _normal(start + _GAMMA),
-        mulu0=1.0 + sigma_k * _normal(start + _GAMMA + _GAMMA),
+        instances=tuple(device.name for device in devices),
+        delvto_v=delvto_v if shared is None else delvto_v + shared.delvto_v,
+        mulu0=mulu0 if shared is None else mulu0 * shared.mulu0,
     )
+
+
+def process_deviates(process: ProcessVariation, seeds: Sequence[int]) -> Floats:
+    """The standard normal numbers of every source on every chip, (chips, sources)."""
+    return _normal(_states([f"process.{name}" for name in process], seeds) + _GAMMA)
+
+
+def _shared(devices: Sequence[Mosfet], process: ProcessVariation, seeds: Sequence[int]) -> Draws:
+    """What the sources do to each device of each chip."""
+    shifts = [[source.of(device.polarity) for device in devices] for source in process.values()]
+    per_sigma_v = np.array([[shift.vth_v for shift in row] for row in shifts])
+    per_sigma_k = np.array(
+        [
+            [
+                shift.factor(float(device.w_m), float(device.l_m))
+                for shift, device in zip(row, devices, strict=True)
+            ]
+            for row in shifts
+        ]
+    )
+    deviates = process_deviates(process, seeds)
+    # Summed source by source: a product of matrices may round differently on another machine.
+    delvto_v = np.zeros((len(seeds), len(devices)))
+    mulu0 = np.ones_like(delvto_v)
+    for column, volts, parts in zip(deviates.T, per_sigma_v, per_sigma_k, strict=True):
+        delvto_v += column[:, None] * volts
+        mulu0 *= 1.0 + column[:, None] * parts
+    return Draws(tuple(device.name for device in devices), delvto_v, mulu0)
+
+
+def _states(names: Sequence[str], seeds: Sequence[int]) -> _Words:
+    """The state at which the stream of every address begins, (seeds, names)."""
+    keys = np.array([_name_key(name) for name in names], dtype=np.uint64)
+    chips = _mixed(np.array([seed & _MASK for seed in seeds], dtype=np.uint64) + _GAMMA)
+    return _mixed(chips[:, None] + keys[None, :])
 
 
 def _name_key(name: str) -> int:
