@@ -65,13 +65,14 @@ def make_bed(run: Run, chips: int, clips: int, **hardware: Any) -> Bed:
         setting = replace(
             setting,
             exported=replace(setting.exported, hardware=changed),
-            point=replace(setting.point, hardware=changed),
+            points={setting.plan.corners[0]: replace(setting.point, hardware=changed)},
             bench=replace(setting.bench, hardware=changed, pdk_header=header),
         )
     engine = BatchedEngine.prepare(setting.exported, setting.point)
+    corner = setting.plan.corners[0]
     batch = Batch(
-        engine, setting.plan, engine_devices(engine, setting.bench.network.mosfets),
-        setting.bench.law, setting.inputs_units(), threads=1,
+        {corner: engine}, setting.plan, engine_devices(engine, setting.bench.network.mosfets),
+        setting.bench.law, setting.inputs_units(), 1, {corner: setting.bench.strobe_power_w},
     )  # fmt: skip
     return Bed(setting, engine, batch)
 

@@ -19,6 +19,7 @@ ERRORS = (
     "candidate_error_rms_units_same_states_below", "candidate_error_max_units_same_states_below",
     "logit_error_rms_units", "logit_error_max_units_same_states",
 )  # fmt: skip
+_PLANNED = ("clip_id", "seed", "chip", "chip_seed", "corner", "noise_seed")
 
 
 def sample_rows(
@@ -29,7 +30,7 @@ def sample_rows(
     return pd.DataFrame(
         {
             **{name: planned[name].to_numpy() for name in ("sample", "clip")},
-            **{name: planned[name].array for name in ("clip_id", "seed", "chip", "chip_seed")},
+            **{name: planned[name].array for name in _PLANNED},
             "status": list(traces.status),
             "message": list(traces.message),
             "log": list(traces.log),

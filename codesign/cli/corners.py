@@ -45,7 +45,9 @@ def corner_options(function: F) -> F:
             "corners",
             multiple=True,
             metavar="NAME",
-            help=f"With --corners: this corner alone ({', '.join(CORNERS)}).",
+            help=f"With --corners: this corner alone ({', '.join(CORNERS)}); with --mc: draw the "
+            "chips at this corner of the process, several for all of them. [with --mc: the "
+            "design's own]",
         ),
         click.option(
             "--bias",
@@ -77,7 +79,8 @@ def refuse_without_corners(given: Mapping[str, object]) -> None:
     """Raise InputError for an option that means nothing without ``--corners``."""
     for option, value in given.items():
         if value:
-            raise InputError(f"{option} selects points of --corners; give --corners with it.")
+            also = " or --mc" if option == "--corner" else ""
+            raise InputError(f"{option} selects points of --corners; give --corners{also} with it.")
 
 
 def refuse_with_corners(given: Mapping[str, object]) -> None:

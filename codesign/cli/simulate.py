@@ -183,12 +183,14 @@ def command(
         click.echo(opened.sim_dir(CORNERS_PLAN))
         check_agreement(figures, min_agreement)
         return
+    if chips is not None:
+        del chosen["--corner"]
     refuse_without_corners(chosen)
     options = Options(
         clips=clips, jobs=jobs, timeout_s=timeout_s, min_agreement=min_agreement,
         pdk_root=pdk_root, fresh=fresh, chips=chips, samples=samples,
         engine=cast(EngineName | None, engine), judge=judge, suppression=suppression,
-        twin=cast(TwinName, twin),
+        twin=cast(TwinName, twin), corners=corners,
     )  # fmt: skip
     figures = simulate_with_progress(opened, options)
     describe(figures)

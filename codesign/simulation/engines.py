@@ -5,6 +5,7 @@ many samples together, in groups that are fixed ranges of the plan: part of a pl
 was interrupted, computes the same groups as the whole.
 """
 
+import hashlib
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -85,37 +86,58 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """A prepared engine and what the samples of a plan are made from.
+    """Prepared engines, one per corner of the plan, and what its samples are made from.
 
-    ``strobe_power_w`` is what the strobe generator draws; the engine does not simulate it.
+    ``strobe_power_w`` is what the strobe generator draws in each corner; the engines do not
+    simulate it.
     """
 
-    engine: Engine
+    engines: Mapping[str, Engine]
     plan: Plan
     devices: tuple[Mosfet, ...]
     law: MismatchLaw
     inputs_units: Floats
     threads: int
-    strobe_power_w: float = 0.0
+    strobe_power_w: Mapping[str, float]
+
+    @property
+    def engine(self) -> Engine:
+        """That of the plan's first corner."""
+        return self.engines[self.plan.corners[0]]
+
+    @property
+    def key(self) -> str:
+        """Everything the results depend on beside the plan."""
+        return engines_key(self.engines)
 
     def draws(self, seeds: list[int]) -> Draws:
         """Mismatch of these chips, in the engine's order of devices."""
         return draw_mismatch(self.devices, self.law, seeds)
 
     def run(self, samples: NDArray[np.int64]) -> Traces:
-        """Advance samples of the plan together."""
-        return traces_of(samples, self._advance(samples, 0), self.strobe_power_w)
+        """Advance samples of one corner of the plan together."""
+        power_w = self.strobe_power_w[self._corner(samples)]
+        return traces_of(samples, self._advance(samples, 0), power_w)
+
+    def block(self, sample: int) -> int:
+        """The first sample of the block of sixteen that ``sample`` advances in."""
+        return sample - sample % self.plan.per_corner % LANES
 
     def waves(self, block: int) -> Iterator[tuple[int, pd.DataFrame]]:
-        """Waveforms of the samples of one block of sixteen, computed again.
+        """Waveforms of the samples of the block that begins at a sample, computed again.
 
         The samples of a block advance together, so that these are what the run itself saw.
         """
-        stop = min((block + 1) * LANES, self.plan.total)
-        samples = np.arange(block * LANES, stop, dtype=np.int64)
+        size = self.plan.per_corner
+        stop = min(block + LANES, (block // size + 1) * size)
+        samples = np.arange(block, stop, dtype=np.int64)
         result = self._advance(samples, len(samples))
+        engine = self.engines[self._corner(samples)]
         for row, sample in enumerate(samples):
-            yield int(sample), self.engine.waves_of(result, row)
+            yield int(sample), engine.waves_of(result, row)
+
+    def _corner(self, samples: NDArray[np.int64]) -> str:
+        return self.plan.corners[int(samples[0]) // self.plan.per_corner]
 
     def _advance(self, samples: NDArray[np.int64], waves: int) -> EngineResult:
         rows = self.plan.rows(samples)
@@ -125,7 +147,8 @@ class Batch:
         if self.plan.chips is not None:
             seeds, chip = np.unique(rows["chip_seed"].to_numpy(np.int64), return_inverse=True)
             draws = self.draws(seeds.tolist())
-        return self.engine.run(inputs, clip, draws, chip, threads=self.threads, waves=waves)
+        engine = self.engines[self._corner(samples)]
+        return engine.run(inputs, clip, draws, chip, threads=self.threads, waves=waves)
 
 
 def traces_of(
@@ -150,14 +173,20 @@ def traces_of(
     )  # fmt: skip
 
 
-def choose_engine(
+def engines_key(engines: Mapping[str, Engine]) -> str:
+    """One key for the engines of all corners."""
+    keys = [engine.key for engine in engines.values()]
+    return keys[0] if len(keys) == 1 else hashlib.sha256(" ".join(keys).encode()).hexdigest()
+
+
+def choose_engines(
     wanted: EngineName,
     samples: int,
     exported: Exported,
-    point: ProcessPoint,
+    points: Mapping[str, ProcessPoint],
     say: Callable[[str], None],
-) -> Engine | None:
-    """The batched engine prepared for the design, or None for ngspice.
+) -> Mapping[str, Engine] | None:
+    """The batched engine prepared for the design at every corner, or None for ngspice.
 
     ``auto`` takes the batched engine for plans of more than ``NGSPICE_UP_TO`` samples; where it
     cannot be had it takes ngspice and says why. ``batched`` raises what stands in the way:
@@ -168,13 +197,15 @@ def choose_engine(
     # Late: few runs need the engine, and it loads compiled code.
     module: Any = importlib.import_module("codesign.engine")
     try:
-        engine: Engine = module.BatchedEngine.prepare(exported, point, progress=say)
+        return {
+            corner: module.BatchedEngine.prepare(exported, point, progress=say)
+            for corner, point in points.items()
+        }
     except (module.Unsupported, EnvironmentMissing) as error:
         if wanted == "batched":
             raise
         say(f"engine: ngspice, because the batched engine cannot be used here: {error}")
         return None
-    return engine
 
 
 def engine_devices(engine: Engine, mosfets: tuple[Mosfet, ...]) -> tuple[Mosfet, ...]:
@@ -187,14 +218,22 @@ def group_path(folder: Path, group: int) -> Path:
     return folder / "groups" / f"group-{group:05d}.parquet"
 
 
+def group_of(plan: Plan, sample: int) -> int:
+    """The group of a sample; no group has samples of two corners."""
+    corner, at = divmod(sample, plan.per_corner)
+    return corner * -(-plan.per_corner // GROUP) + at // GROUP
+
+
 def groups(plan: Plan) -> range:
     """The groups that hold the samples wanted now."""
-    return range(plan.start // GROUP, (plan.stop - 1) // GROUP + 1)
+    return range(group_of(plan, plan.start), group_of(plan, plan.stop - 1) + 1)
 
 
 def group_samples(plan: Plan, group: int) -> NDArray[np.int64]:
     """All samples of a group, those that are not wanted now included."""
-    return np.arange(group * GROUP, min((group + 1) * GROUP, plan.total), dtype=np.int64)
+    corner, at = divmod(group, -(-plan.per_corner // GROUP))
+    within = np.arange(at * GROUP, min((at + 1) * GROUP, plan.per_corner), dtype=np.int64)
+    return corner * plan.per_corner + within
 
 
 def read_group(folder: Path, plan: Plan, group: int, key: str) -> Traces | None:
@@ -206,7 +245,7 @@ def read_group(folder: Path, plan: Plan, group: int, key: str) -> Traces | None:
 
 def read_sample(folder: Path, plan: Plan, sample: int, key: str) -> Traces | None:
     """One sample of a finished group."""
-    traces = read_group(folder, plan, sample // GROUP, key)
+    traces = read_group(folder, plan, group_of(plan, sample), key)
     return None if traces is None else traces.take(traces.sample == sample)
 
 
@@ -214,10 +253,10 @@ def run_groups(batch: Batch, folder: Path) -> Iterator[Traces]:
     """Compute the groups that are not there yet; yields each group's samples that are wanted."""
     plan = batch.plan
     for group in groups(plan):
-        traces = read_group(folder, plan, group, batch.engine.key)
+        traces = read_group(folder, plan, group, batch.key)
         if traces is None:
             traces = batch.run(group_samples(plan, group))
-            write_traces(group_path(folder, group), traces, batch.engine.key)
+            write_traces(group_path(folder, group), traces, batch.key)
         yield wanted(plan, traces)
 
 
@@ -231,4 +270,4 @@ def run_nominal(batch: Batch, at: int) -> Traces:
     inputs = batch.inputs_units[[batch.plan.clips[at]]]
     zero = np.zeros(1, dtype=np.int64)
     result = batch.engine.run(inputs, zero, None, zero, threads=batch.threads)
-    return traces_of(zero - 1, result, batch.strobe_power_w)
+    return traces_of(zero - 1, result, batch.strobe_power_w[batch.plan.corners[0]])

@@ -22,7 +22,7 @@ from codesign.analysis.tally import Tally
 from codesign.analysis.yardstick import Yardstick
 from codesign.files import atomic_path
 from codesign.flows import HardwareSection
-from codesign.simulation.engines import LANES, Batch
+from codesign.simulation.engines import Batch
 from codesign.simulation.results import Results
 from codesign.simulation.sample import sample_name, waves_path
 
@@ -121,7 +121,7 @@ def _waves(
     kept.mkdir(exist_ok=True)
     for path in kept.glob("*.parquet"):
         path.unlink()
-    blocks = dict.fromkeys(sample // LANES for sample in [*whole, *wanted])
+    blocks = dict.fromkeys(batch.block(sample) for sample in [*whole, *wanted])
     for block in list(blocks)[:BLOCKS]:
         for sample, waves in batch.waves(block):
             if sample in whole:

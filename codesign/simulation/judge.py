@@ -97,7 +97,7 @@ def _reference(
     for planned in (item.planned for item in chosen):
         if read_traces(shard_path(folder, planned.sample)) is None:
             inputs = batch.inputs_units[planned.clip]
-            job = Job(bench, planned, inputs, folder.resolve(), keep_waves=False)
+            job = Job(bench.at(planned.corner), planned, inputs, folder.resolve(), keep_waves=False)
             waiting.append(executor.submit(run_sample, job))
     for future in waiting:
         future.result()
@@ -108,7 +108,7 @@ def _reference(
 def _batched(batch: Batch, planned: PlannedSample, folder: Path) -> Traces:
     if planned.sample < 0:
         return run_nominal(batch, batch.plan.clips.index(planned.clip))
-    traces = read_sample(folder, batch.plan, planned.sample, batch.engine.key)
+    traces = read_sample(folder, batch.plan, planned.sample, batch.key)
     if traces is None:
         raise InputError(
             f"A finished part of {folder} was changed while it was in use; simulate again."
@@ -129,6 +129,7 @@ def one_mirror(batch: Batch, yardstick: Yardstick) -> Marginal:
             own = Draws(batch.engine.instances, np.zeros((1, count)), np.ones((1, count)))
         else:
             own = batch.draws([planned.chip_seed])
+        engine = batch.engines[planned.corner or batch.plan.corners[0]]
         changes = [
             (device, 1 + sign * MIRROR_CHANGE)
             for device in range(len(own.instances))
@@ -142,7 +143,7 @@ def one_mirror(batch: Batch, yardstick: Yardstick) -> Marginal:
             for row, (device, factor) in enumerate(part):
                 mulu0[row, device] *= factor
             delvto_v = np.repeat(own.delvto_v, len(part), axis=0)
-            result = batch.engine.run(
+            result = engine.run(
                 inputs, np.zeros(len(part), np.int64), Draws(own.instances, delvto_v, mulu0),
                 np.arange(len(part)), threads=batch.threads,
             )  # fmt: skip

@@ -149,6 +149,8 @@ class CornerPlan:
                 "seed": [p.seed for p in planned],
                 "chip": missing,
                 "chip_seed": missing,
+                "corner": [point.corner] * len(planned),
+                "noise_seed": missing,
                 "label": [p.label for p in planned],
                 "at": np.arange(len(planned)),
             }

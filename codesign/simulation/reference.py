@@ -36,11 +36,14 @@ class Reference:
         yardstick, plan = setting.yardstick, setting.plan
         self._inputs = setting.inputs_units()[list(plan.clips)]
         self._ideal = Twins.of(ideal_twin(yardstick.parameters, self._inputs, yardstick.rule))
-        self._model: TwinModel | None = None
+        self._models: dict[str, TwinModel] = {}
         if setting.options.twin != "ideal":
-            self._model = design_twin(
-                setting.options.twin, setting.exported, setting.point, yardstick.parameters
-            )
+            self._models = {
+                corner: design_twin(
+                    setting.options.twin, setting.exported, point, yardstick.parameters
+                )
+                for corner, point in setting.points.items()
+            }
         self._half = yardstick.cells("alpha")[:, :, None] / 2
         # What the twin said of the samples asked for, for ``prediction``.
         self._active: dict[int, Bools] = {}
@@ -48,12 +51,14 @@ class Reference:
     def rows(self, planned: pd.DataFrame) -> Twins:
         """One twin per row of ``Plan.rows``."""
         clips = planned["at"].to_numpy(np.int64)
-        if self._model is None:
+        if not self._models:
             return self._ideal.take(clips)
         step = max(1, _FRAMES // self._inputs.shape[1])
+        # Samples count within corners, so that the order of the parts is that of the rows.
         parts = [
-            self._part(self._model, planned.iloc[k : k + step])
-            for k in range(0, len(planned), step)
+            self._part(self._models[str(corner)], rows.iloc[k : k + step])
+            for corner, rows in planned.groupby("corner", sort=False)
+            for k in range(0, len(rows), step)
         ]
         found = Twins(
             *(

@@ -1,7 +1,7 @@
 """Simulate a design: plan, engine, tables, judge, figures. What is finished stays finished."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, as_completed
 from dataclasses import replace
 from functools import partial
@@ -20,8 +20,9 @@ from codesign.simulation.attempts import timing_figures
 from codesign.simulation.engines import (
     Batch,
     Engine,
-    choose_engine,
+    choose_engines,
     engine_devices,
+    engines_key,
     groups,
     read_group,
     run_groups,
@@ -74,14 +75,15 @@ def simulate(
     setting = set_up(run, options)
     plan, folder = setting.plan, setting.folder
     settings = run.flow().simulation
-    engine = choose_engine(
-        options.engine or settings.engine, plan.total, setting.exported, setting.point, say
+    engines = choose_engines(
+        options.engine or settings.engine, plan.total, setting.exported, setting.points, say
     )
-    _prepare(setting, engine)
+    key = None if engines is None else engines_key(engines)
+    _prepare(setting, key)
     with worker_pool(setting.workers) as executor:
         # Cells as designed are measured once, with the nominal chip they belong to.
         loops = _measure_cells(executor, setting) if plan.chips is None else None
-        batch = None if engine is None else _batch(setting, engine)
+        batch = None if engines is None else _batch(setting, engines)
         if batch is None:
             _run_ngspice(executor, setting, progress)
         else:
@@ -91,17 +93,17 @@ def simulate(
         reference = Reference(setting)
         setting = replace(setting, yardstick=_with_limits(setting))
         results = write_tables(
-            folder, setting.yardstick, plan, reference.rows, _shards(folder, plan, engine)
+            folder, setting.yardstick, plan, reference.rows, _shards(folder, plan, key)
         )
         hardware = setting.exported.hardware
         results = explain(folder, setting.yardstick, hardware, results, batch)
         figures = summarise(results.samples, results.tally) | root_figures(results.roots)
         figures |= timing_figures(results.timings)
-        figures |= _facts(setting, results) | _suppression(setting, engine, say)
-        figures |= {"engine": "ngspice" if engine is None else "batched"}
+        figures |= _facts(setting, results) | _suppression(setting, batch, say)
+        figures |= {"engine": "ngspice" if batch is None else "batched"}
         figures |= {"twin": options.twin}
         if options.twin == "substepped":
-            figures |= reference.prediction(_shards(folder, plan, engine)).figures()
+            figures |= reference.prediction(_shards(folder, plan, key)).figures()
         if batch is not None:
             figures |= _judge(batch, setting, results, executor)
     figures["verdict"] = verdict(figures)
@@ -113,7 +115,7 @@ def simulate(
     return figures
 
 
-def _prepare(setting: Setting, engine: Engine | None) -> None:
+def _prepare(setting: Setting, key: str | None) -> None:
     """The plan's folder; samples of another plan are removed, those of this one are kept."""
     run, plan, folder = setting.run, setting.plan, setting.folder
     try:
@@ -126,7 +128,7 @@ def _prepare(setting: Setting, engine: Engine | None) -> None:
     # A summary is of one plan and one engine: until there is a new one there is none.
     for name in ("summary.json", "judge.json", "judge.parquet", "suppression.parquet"):
         (folder / name).unlink(missing_ok=True)
-    name = "ngspice" if engine is None else f"batched {engine.key}"
+    name = "ngspice" if key is None else f"batched {key}"
     write_plan(run, plan, design_digest(setting.exported), name)
 
 
@@ -160,7 +162,7 @@ def _run_ngspice(executor: Executor, setting: Setting, progress: Progress) -> No
             continue
         planned = plan.sample(index)
         job = Job(
-            bench=setting.bench,
+            bench=setting.bench.at(planned.corner),
             planned=planned,
             inputs_units=inputs[planned.clip],
             folder=folder.resolve(),
@@ -171,15 +173,16 @@ def _run_ngspice(executor: Executor, setting: Setting, progress: Progress) -> No
         count(future.result())
 
 
-def _batch(setting: Setting, engine: Engine) -> Batch:
+def _batch(setting: Setting, engines: Mapping[str, Engine]) -> Batch:
+    plan, bench = setting.plan, setting.bench
     return Batch(
-        engine=engine,
-        plan=setting.plan,
-        devices=engine_devices(engine, setting.bench.network.mosfets),
-        law=setting.bench.law,
+        engines=engines,
+        plan=plan,
+        devices=engine_devices(engines[plan.corners[0]], bench.network.mosfets),
+        law=bench.law,
         inputs_units=setting.inputs_units(),
         threads=setting.workers,
-        strobe_power_w=setting.bench.strobe_power_w,
+        strobe_power_w={corner: bench.at(corner).strobe_power_w for corner in plan.corners},
     )
 
 
@@ -202,14 +205,14 @@ def _with_limits(setting: Setting) -> Yardstick:
     )
 
 
-def _shards(folder: Path, plan: Plan, engine: Engine | None) -> Iterator[Traces]:
+def _shards(folder: Path, plan: Plan, key: str | None) -> Iterator[Traces]:
     """The samples wanted now, in order, read one shard at a time."""
-    if engine is None:
+    if key is None:
         for index in plan.samples:
             yield _present(read_traces(shard_path(folder, index)), folder)
     else:
         for group in groups(plan):
-            yield wanted(plan, _present(read_group(folder, plan, group, engine.key), folder))
+            yield wanted(plan, _present(read_group(folder, plan, group, key), folder))
 
 
 def _present(traces: Traces | None, folder: Path) -> Traces:
@@ -218,18 +221,19 @@ def _present(traces: Traces | None, folder: Path) -> Traces:
     return traces
 
 
-def _suppression(setting: Setting, engine: Engine | None, say: Say) -> dict[str, Any]:
+def _suppression(setting: Setting, batch: Batch | None, say: Say) -> dict[str, Any]:
     """Error suppression of the nominal chip: as asked for, or where it costs next to nothing."""
     plan, asked = setting.plan, setting.options.suppression
-    if plan.chips is not None or asked == () or (asked is None and engine is None):
+    if plan.chips is not None or asked == () or (asked is None and batch is None):
         return {}
-    if engine is None:
-        engine = choose_engine("batched", plan.total, setting.exported, setting.point, say)
-        assert engine is not None  # "batched" raises instead
+    if batch is None:
+        engines = choose_engines("batched", plan.total, setting.exported, setting.points, say)
+        assert engines is not None  # "batched" raises instead
+        batch = _batch(setting, engines)
     sigmas = tuple(sorted(set(asked or SIGMAS_UNITS)))
     inputs = setting.inputs_units()[list(plan.clips)][plan.start : plan.stop]
     return measure_suppression(
-        setting.folder, engine, setting.yardstick, plan, inputs, sigmas, setting.workers
+        setting.folder, batch.engine, setting.yardstick, plan, inputs, sigmas, setting.workers
     )
 
 

@@ -5,7 +5,8 @@ network written flat, every transistor with its draws. Both are read by the same
 """
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +33,22 @@ _RAW = "out.raw"
 
 
 @dataclass(frozen=True)
+class CornerModels:
+    """What a corner of the process changes: the models, and what the strobe generator draws."""
+
+    pdk_header: str
+    strobe_power_w: float
+
+
+@dataclass(frozen=True)
 class Bench:
     """What all ngspice samples of a design share.
 
     ``network`` is its flat form, ``models`` the PDK's model names by polarity and ``law`` its
     mismatch; ``options`` the simulator's. The strobe generator is ``strobe_file`` where it is
     simulated; ``strobe_power_w`` is its power where it is not, and ``edges`` are then those of the
-    strobes if not the ideal ones. Its transistors have no mismatch.
+    strobes if not the ideal ones. Its transistors have no mismatch. ``corners`` are those, beside
+    the hardware's own, that a plan has.
     """
 
     shape: Shape
@@ -54,6 +64,19 @@ class Bench:
     strobe_file: Path | None = None
     strobe_power_w: float = 0.0
     edges: StrobeEdges | None = None
+    corners: Mapping[str, CornerModels] = field(default_factory=dict)
+
+    def at(self, corner: str | None) -> "Bench":
+        """The bench at a corner of the process; None is the hardware's own."""
+        if corner is None or corner == self.hardware.corner:
+            return self
+        models = self.corners[corner]
+        return replace(
+            self,
+            hardware=self.hardware.model_copy(update={"corner": corner}),
+            pdk_header=models.pdk_header,
+            strobe_power_w=models.strobe_power_w,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What a simulation is made from: the run's model, design, clips and process, and the options."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from codesign.circuit.strobe_measure import measure_strobe
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.errors import InputError
+from codesign.mapping.design import Shape
 from codesign.mapping.exported import Exported, load_exported
 from codesign.pdk import find_pdk
 from codesign.pdk.links import spice_path
 from codesign.runs import Run
 from codesign.simulation.engines import EngineName
-from codesign.simulation.plan import Plan, Range, make_plan
-from codesign.simulation.sample import Bench
+from codesign.simulation.plan import Plan, Range, Variation, make_plan
+from codesign.simulation.sample import Bench, CornerModels
 from codesign.spice.ngspice import find_ngspice, ngspice_version
 from codesign.tasks.base import Split
 from codesign.testset import load_test_split
@@ -37,7 +39,8 @@ class Options:
     clips (default then: 1). ``samples`` is the range of the plan to run. ``judge`` samples of a
     batched run are simulated again in ngspice. ``suppression``: sigmas (units) at which error
     suppression is measured, none if empty; None measures it wherever the batched engine is at hand.
-    ``twin`` is whom the transistors are compared with.
+    ``twin`` is whom the transistors are compared with. ``corners`` of the process are those of
+    drawn chips, by default the design's own alone.
     """
 
     clips: int | None = None
@@ -52,6 +55,7 @@ class Options:
     judge: int = JUDGE_SAMPLES
     suppression: tuple[float, ...] | None = None
     twin: TwinName = "ideal"
+    corners: tuple[str, ...] = ()
 
 
 DEFAULTS = Options()
@@ -59,19 +63,24 @@ DEFAULTS = Options()
 
 @dataclass(frozen=True)
 class Setting:
-    """What all parts of one simulation share."""
+    """What all parts of one simulation share; ``points`` has every corner of the plan."""
 
     run: Run
     options: Options
     model: Model
     exported: Exported
-    point: ProcessPoint
+    points: Mapping[str, ProcessPoint]
     clips: Split
     plan: Plan
     bench: Bench
     yardstick: Yardstick
     folder: Path
     workers: int
+
+    @property
+    def point(self) -> ProcessPoint:
+        """The process at the first corner of the plan."""
+        return self.points[self.plan.corners[0]]
 
     def inputs_units(self) -> NDArray[np.float64]:
         return np.asarray(self.clips.inputs.double().numpy())
@@ -96,11 +105,15 @@ def set_up(run: Run, options: Options) -> Setting:
             "--suppression is measured on the nominal chip: leave out --mc, or --suppression."
         )
     count = options.clips or (flow.simulation.clips if options.chips is None else 1)
-    plan = make_plan(
-        exported, clips, count, flow.seed, options.chips, pdk.mismatch, options.samples
-    )
-    point = ProcessPoint(pdk, hw, ngspice, ngspice_version(ngspice))
-    strobe = measure_strobe(point, shape) if hw.cell == "strobed" else None
+    varied = Variation(tuple(dict.fromkeys(options.corners)) or (hw.corner,), options.chips)
+    plan = make_plan(exported, clips, count, flow.seed, varied, pdk.mismatch, options.samples)
+    version = ngspice_version(ngspice)
+    points = {
+        corner: ProcessPoint(pdk, hw.model_copy(update={"corner": corner}), ngspice, version)
+        for corner in plan.corners
+    }
+    models = {corner: _corner_models(point, shape) for corner, point in points.items()}
+    own = _corner_models(ProcessPoint(pdk, hw, ngspice, version), shape)
     bench = Bench(
         shape=shape,
         hardware=hw,
@@ -108,11 +121,12 @@ def set_up(run: Run, options: Options) -> Setting:
         network=read_flat_network(exported.folder, pdk.nmos, pdk.pmos),
         models={"n": pdk.nmos, "p": pdk.pmos},
         law=pdk.mismatch,
-        pdk_header=pdk.header(hw.corner),
+        pdk_header=own.pdk_header,
         ngspice=ngspice,
         timeout_s=options.timeout_s or flow.simulation.timeout_s,
         strobe_file=spice_path(exported.strobe_file.resolve()) if hw.generates_strobes else None,
-        strobe_power_w=0.0 if strobe is None else strobe.power_w,
+        strobe_power_w=own.strobe_power_w,
+        corners=models,
     )
     yardstick = Yardstick(
         shape=shape,
@@ -127,7 +141,7 @@ def set_up(run: Run, options: Options) -> Setting:
         options=options,
         model=model,
         exported=exported,
-        point=point,
+        points=points,
         clips=clips,
         plan=plan,
         bench=bench,
@@ -135,3 +149,11 @@ def set_up(run: Run, options: Options) -> Setting:
         folder=run.sim_dir(plan.name),
         workers=options.jobs or flow.simulation.jobs or os.cpu_count() or 1,
     )
+
+
+def _corner_models(point: ProcessPoint, shape: Shape) -> CornerModels:
+    """The models of a corner (InputError when the process does not have it), and what the strobe
+    generator draws there."""
+    header = point.pdk.header(point.hardware.corner)
+    strobed = point.hardware.cell == "strobed"
+    return CornerModels(header, measure_strobe(point, shape).power_w if strobed else 0.0)

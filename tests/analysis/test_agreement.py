@@ -9,7 +9,7 @@ from codesign.analysis.summary import summarise
 from codesign.analysis.tally import Tally
 from codesign.circuit.timing import Timing
 from codesign.mapping.design import Shape
-from codesign.simulation.plan import Plan
+from codesign.simulation.plan import Plan, Variation
 from codesign.simulation.traces import Traces, failed, join
 from codesign.twin.ideal import TwinTrace, ideal_twin
 from tests.designs import random_parameters
@@ -19,7 +19,17 @@ FRAMES, CLIPS, CHIPS, UNIT_A = 12, 3, 4, 2e-9
 YARDSTICK = Yardstick(
     SHAPE, random_parameters(SHAPE, 0), "mean_logit", 0.3, UNIT_A, Timing(0.01, 2e-5, FRAMES, 2)
 )
-PLAN = Plan("mc", "", 0, CHIPS, (2, 0, 1), ("c", "a", "b"), (1, 0, 1), 0, CHIPS * CLIPS)
+PLAN = Plan(
+    "mc",
+    "",
+    0,
+    Variation(("typical",), CHIPS),
+    (2, 0, 1),
+    ("c", "a", "b"),
+    (1, 0, 1),
+    0,
+    CHIPS * CLIPS,
+)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from codesign.engine.native import call, library
 from codesign.errors import EnvironmentMissing
 from codesign.mapping.exported import Exported
 from codesign.simulation.draws import Draws
-from codesign.simulation.engines import choose_engine
+from codesign.simulation.engines import choose_engines
 from tests.engine import law
 from tests.engine.circuits import engine_on_paper, need_compiler, random_inputs, small
 
@@ -226,14 +226,15 @@ head -c 1000 '{built}' > "$2"; sleep 0.5; cat '{built}' > "$2"
 
 
 def _choose(wanted: Any, circuit: Library, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, str]:
-    """choose_engine for a design whose netlist is ``circuit``."""
+    """choose_engines for a design whose netlist is ``circuit``."""
     hardware = small("async").hardware
     monkeypatch.setattr(batched, "read_network", lambda *_: circuit)
     exported = Exported(Path("nowhere"), small("async").shape, hardware, {})
     pdk = SimpleNamespace(nmos="n", pmos="p")
     said: list[str] = []
     point: Any = SimpleNamespace(pdk=pdk, hardware=hardware, key=lambda: "a point")
-    return choose_engine(wanted, 1000, exported, point, said.append), " ".join(said)
+    points = {"typical": point}
+    return choose_engines(wanted, 1000, exported, points, said.append), " ".join(said)
 
 
 def test_without_a_compiler_auto_falls_back(
@@ -277,7 +278,8 @@ def test_a_circuit_it_knows_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyP
     need_compiler()
     monkeypatch.setenv("CODESIGN_CACHE", str(tmp_path))
     bench = _Bench("async", monkeypatch)
-    engine, said = _choose("auto", bench.circuit.library, monkeypatch)
+    engines, said = _choose("auto", bench.circuit.library, monkeypatch)
+    engine = engines["typical"]
     assert isinstance(engine, BatchedEngine)
     assert "measuring devices" in said
     result = engine.run(random_inputs(1), np.zeros(1, np.int64), threads=1)
