@@ -45,12 +45,14 @@ def compare(
     twins: Twins,
     traces: Traces,
     every_state: bool = True,
+    network: Twins | None = None,
 ) -> Comparison:
     """Join samples with their twins. Failed samples keep their row, without chip values.
 
     ``planned`` holds the rows of ``Plan.rows`` for the samples of ``traces``, in their order, and
-    ``twins`` one twin per row. Without ``every_state`` the table of states holds those that differ
-    alone, and that of logits the samples whose decision differs.
+    ``twins`` one twin per row; ``network`` is the ideal one where ``twins`` are not. Without
+    ``every_state`` the table of states holds those that differ alone, and that of logits the
+    samples whose decision differs.
     """
     ok = traces.ok
     chosen = twins.take(np.flatnonzero(ok))
@@ -76,7 +78,7 @@ def compare(
         "agree": ~differs,
     }
     numbers = read.sample
-    samples = sample_rows(yardstick, planned, twins, traces)
+    samples = sample_rows(yardstick, planned, twins, network or twins, traces)
     if len(numbers):
         fill_decisions(yardstick, samples, ok, chosen, logits)
         for name, mask in (("differing", differs), ("changed", changed),

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from codesign.analysis.agreement import Comparison, Twins, Yardstick
+from codesign.analysis.logits import class_margins
 from codesign.simulation.traces import Traces
 
 Floats = NDArray[np.float64]
@@ -41,11 +42,7 @@ CONDITION_WORDS = (
 def logit_margins(yardstick: Yardstick, twins: Twins, traces: Traces) -> Floats:
     """Margin of the twin's class over the best other in units, (n,); NaN for failed samples."""
     logits = yardstick.compared(traces.logits_a / np.float64(yardstick.unit_current_a))
-    rows = np.arange(len(logits))
-    own = logits[rows, twins.decision]
-    others = logits.copy()
-    others[rows, twins.decision] = -np.inf
-    return np.asarray(own - others.max(axis=1))
+    return class_margins(logits, twins.decision)
 
 
 def point_row(

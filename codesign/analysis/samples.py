@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from codesign.analysis.causes import differs_below
+from codesign.analysis.logits import class_margins
 from codesign.analysis.yardstick import Twins, Yardstick
 from codesign.simulation.attempts import rungs
 from codesign.simulation.traces import Traces
@@ -23,8 +24,10 @@ _PLANNED = ("clip_id", "seed", "chip", "chip_seed", "corner", "noise_seed")
 
 
 def sample_rows(
-    yardstick: Yardstick, planned: pd.DataFrame, twins: Twins, traces: Traces
+    yardstick: Yardstick, planned: pd.DataFrame, twins: Twins, network: Twins, traces: Traces
 ) -> pd.DataFrame:
+    """Rows as planned and as they ended; ``network`` is the ideal twin of each, whatever ``twins``
+    are."""
     n = len(planned)
     total = traces.power_w.sum(axis=1)
     return pd.DataFrame(
@@ -41,6 +44,9 @@ def sample_rows(
             "agree": pd.array([pd.NA] * n, dtype="boolean"),
             "twin_margin_units": twins.margin_units,
             "chip_margin_units": np.full(n, np.nan),
+            "network_decision": network.decision,
+            "network_margin_units": network.margin_units,
+            "logit_margin_units": np.full(n, np.nan),
             "near_tie": twins.margin_units < yardstick.near_tie_units,
             "explanation": np.full(n, None, dtype=object),
             **{
@@ -88,6 +94,8 @@ def fill_decisions(
     samples.loc[ok, "chip_decision"] = decision
     samples.loc[ok, "agree"] = decision == twins.decision
     samples.loc[ok, "chip_margin_units"] = top[:, -1] - top[:, -2]
+    decided = samples.loc[ok, "network_decision"].to_numpy(np.int64)
+    samples.loc[ok, "logit_margin_units"] = class_margins(compared, decided)
 
 
 def explain_decisions(samples: pd.DataFrame, roots: pd.DataFrame, states: int) -> pd.DataFrame:

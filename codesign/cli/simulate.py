@@ -9,6 +9,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
+from codesign.analysis.yields import DEFAULT_SPECS, Spec
 from codesign.cli.corners import (
     corner_options,
     describe_corners,
@@ -18,6 +19,7 @@ from codesign.cli.corners import (
 )
 from codesign.cli.options import console, pdk_root_option, run_argument
 from codesign.cli.simulated import describe
+from codesign.cli.specs import check_yield, refuse_without_chips, spec_options
 from codesign.errors import SpecificationFailed
 from codesign.report import build_report
 from codesign.runs import Run, open_run
@@ -134,6 +136,7 @@ def sigmas(
     "with the transfer of the real devices; substepped, every node in time. With --mc the last two "
     "are made anew for every chip, from its draws. Finished samples serve all twins.",
 )
+@spec_options
 @corner_options
 @click.option("--fresh", is_flag=True, help="Discard finished samples and simulate all again.")
 @pdk_root_option
@@ -149,6 +152,8 @@ def command(
     timeout_s: float | None,
     min_agreement: float | None,
     twin: str,
+    specs: tuple[Spec, ...],
+    min_yield: float | None,
     at_corners: bool,
     bias: str | None,
     corners: tuple[str, ...],
@@ -170,8 +175,9 @@ def command(
     }  # fmt: skip
     if at_corners:
         refuse_with_corners(
-            {"--mc": chips, "--samples": samples != (None, None), "--twin": twin != "ideal"}
-        )
+            {"--mc": chips, "--samples": samples != (None, None), "--twin": twin != "ideal",
+             "--spec": specs, "--min-yield": min_yield is not None}
+        )  # fmt: skip
         points = CornerOptions(
             clips=clips or CLIPS, bias=bias or "design", batched=engine == "batched",
             selection=selection(corners, supplies, temperatures_c), jobs=jobs,
@@ -186,11 +192,13 @@ def command(
     if chips is not None:
         del chosen["--corner"]
     refuse_without_corners(chosen)
+    refuse_without_chips(chips, specs, min_yield)
     options = Options(
         clips=clips, jobs=jobs, timeout_s=timeout_s, min_agreement=min_agreement,
         pdk_root=pdk_root, fresh=fresh, chips=chips, samples=samples,
         engine=cast(EngineName | None, engine), judge=judge, suppression=suppression,
-        twin=cast(TwinName, twin), corners=corners,
+        twin=cast(TwinName, twin), corners=corners, specs=specs or DEFAULT_SPECS,
+        min_yield=min_yield,
     )  # fmt: skip
     figures = simulate_with_progress(opened, options)
     describe(figures)
@@ -200,6 +208,7 @@ def command(
     click.echo(opened.sim_dir(figures["plan"]))
     check_judge(figures)
     check_agreement(figures, min_agreement)
+    check_yield(figures)
 
 
 def simulate_with_progress(run: Run, options: Options) -> dict[str, Any]:

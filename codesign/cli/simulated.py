@@ -10,34 +10,24 @@ _NAMED = 20
 
 def describe(figures: dict[str, Any]) -> None:
     """The headline figures, with their denominators."""
-    console.print(f"samples: {figures['samples_ok']} of {figures['samples_total']} ran to the end")
+    console.print(samples_line(figures), markup=False)
     if "judge_verdict" in figures:
         console.print(judge_line(figures), markup=False)
     if not figures["samples_ok"]:
         return
     if figures["twin"] != "ideal":
         console.print(twin_line(figures), markup=False)
+    if "yield_chips" in figures:
+        for line in population_lines(figures):
+            console.print(line, markup=False)
     low, high = figures["vote_agreement_interval"]
     console.print(
         f"decisions equal to the twin's: {figures['decisions_agreeing']} of "
         f"{figures['samples_ok']} (95 % interval {100 * low:.1f} to {100 * high:.1f} %), "
         f"{len(figures['near_ties'])} near-ties"
     )
-    for item in figures["differing"][:_NAMED]:
-        where = item["clip_id"] + (
-            "" if item["chip_index"] is None else f", chip {item['chip_index']}"
-        )
-        console.print(f"  differs: {where}: {item['explanation']}", markup=False)
-    left = figures["samples_ok"] - figures["decisions_agreeing"] - _NAMED
-    if left > 0:
-        console.print(f"  and {left} more, in samples.parquet")
-    if "chips" in figures:
-        console.print(
-            f"chips: {figures['chips_all_decisions_agreeing']} of {figures['chips']} decide as the "
-            f"twin on every clip; accuracy of a chip {100 * figures['accuracy_chip_mean']:.1f} % "
-            f"mean, {100 * figures['accuracy_chip_p5']:.1f} % 5th percentile, "
-            f"{100 * figures['accuracy_chip_min']:.1f} % least"
-        )
+    if "yield_chips" not in figures:  # those of chips are in votes_lost.parquet and on the page
+        _differing(figures)
     changed = figures["state_agreement_changed"]
     console.print(
         f"states equal: {100 * figures['state_agreement']:.3f} % of {figures['state_count']}"
@@ -53,16 +43,88 @@ def describe(figures: dict[str, Any]) -> None:
             f"error suppression at the cells: {figures['suppression_ratio_median']:.3g} times "
             f"(median) with input noise of {figures['suppression_sigma_units']:g} units"
         )
-    console.print(
-        f"accuracy on these clips: {100 * figures['chip_accuracy']:.1f} % transistors, "
-        f"{100 * figures['twin_accuracy']:.1f} % software"
-    )
+    console.print(accuracy_line(figures))
     console.print(
         f"mean power {figures['mean_power_w'] * 1e9:.1f} nW: recurrent cells "
         f"{figures['mean_power_cells_w'] * 1e9:.1f}, feed-forward "
         f"{figures['mean_power_feedforward_w'] * 1e9:.1f}, bias "
         f"{figures['mean_power_bias_w'] * 1e9:.1f}" + _strobe_part(figures)
     )
+
+
+def samples_line(figures: dict[str, Any]) -> str:
+    """How many samples ended well, and how the others ended."""
+    line = f"samples: {figures['samples_ok']} of {figures['samples_total']} ran to the end"
+    if figures.get("failures"):
+        ended = ", ".join(f"{n} {status}" for status, n in figures["failures"].items())
+        line += f"; {ended}: see samples.parquet and logs/"
+    return line
+
+
+def population_lines(figures: dict[str, Any]) -> list[str]:
+    """Yield, votes beyond the spread and the worst chip, with their denominators."""
+    specs = figures["yield_by_spec"]
+    passed = _share(figures["yield_count"], figures["yield_chips"], figures["yield_interval"])
+    lines = [f"yield: {passed} chips meet all specifications"]
+    if figures["chips_with_failed_samples"]:
+        lines[0] += f"; {figures['chips_with_failed_samples']} with failed samples do not"
+    if figures["chips_partial"]:
+        lines[0] += f"; {figures['chips_partial']} with part of their samples are left out"
+    lines += [
+        f"  {name}: {_share(row['passed'], row['chips'], row['interval'])}"
+        for name, row in specs.items()
+    ]
+    lines.append(
+        "votes kept where the margin exceeds its spread over chips "
+        f"({figures['margin_spread_sigmas']:g} sigma): "
+        + _share(
+            figures["votes_kept_beyond_spread_count"], figures["pairs_beyond_spread"],
+            figures["votes_kept_beyond_spread_interval"],
+        )
+        + f"; within it: {figures['votes_kept_within_spread_count']} of "
+        f"{figures['pairs_within_spread']}"
+    )  # fmt: skip
+    worst = figures["worst_chip"]
+    if worst is not None:
+        corner = f" at {worst['corner']}" if len(figures["corners"]) > 1 else ""
+        lines.append(
+            f"worst chip: {worst['chip']}{corner}: {worst['decisions_agreeing']} of "
+            f"{worst['samples']} decisions as the twin, least margin "
+            f"{worst['margin_least_units']:.2f} units on {worst['margin_least_clip']}"
+        )
+    return lines
+
+
+def accuracy_line(figures: dict[str, Any]) -> str:
+    """Accuracy of transistors and software on the same clips; of chips also how it varies."""
+    line = (
+        f"accuracy on these clips: {100 * figures['chip_accuracy']:.1f} % transistors, "
+        f"{100 * figures['twin_accuracy']:.1f} % software"
+    )
+    if "chips" not in figures:
+        return line
+    return (
+        f"{line}; of {figures['chips']} chips {100 * figures['accuracy_chip_p5']:.1f} % at the 5th "
+        f"percentile, {100 * figures['accuracy_chip_min']:.1f} % at least"
+    )
+
+
+def _share(part: int, whole: int, interval: list[float] | None) -> str:
+    if not whole or interval is None:
+        return f"{part} of {whole}"
+    low, high = interval
+    return (
+        f"{part} of {whole} ({100 * part / whole:.1f} %, 95 % interval {100 * low:.1f} to "
+        f"{100 * high:.1f} %)"
+    )
+
+
+def _differing(figures: dict[str, Any]) -> None:
+    for item in figures["differing"][:_NAMED]:
+        console.print(f"  differs: {item['clip_id']}: {item['explanation']}", markup=False)
+    left = figures["samples_ok"] - figures["decisions_agreeing"] - _NAMED
+    if left > 0:
+        console.print(f"  and {left} more, in samples.parquet")
 
 
 def causes_line(figures: dict[str, Any]) -> str:

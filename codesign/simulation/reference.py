@@ -50,9 +50,8 @@ class Reference:
 
     def rows(self, planned: pd.DataFrame) -> Twins:
         """One twin per row of ``Plan.rows``."""
-        clips = planned["at"].to_numpy(np.int64)
         if not self._models:
-            return self._ideal.take(clips)
+            return self.network(planned)
         step = max(1, _FRAMES // self._inputs.shape[1])
         # Samples count within corners, so that the order of the parts is that of the rows.
         parts = [
@@ -69,6 +68,10 @@ class Reference:
         active = found.states > self._half
         self._active |= dict(zip(planned["sample"].tolist(), active, strict=True))
         return found
+
+    def network(self, planned: pd.DataFrame) -> Twins:
+        """The equations themselves, one per row."""
+        return self._ideal.take(planned["at"].to_numpy(np.int64))
 
     def _part(self, model: TwinModel, planned: pd.DataFrame) -> Twins:
         """Every clip of these rows on every chip of them; of that the pairs there are."""

@@ -50,9 +50,12 @@ class Results:
 
 def write_tables(
     folder: Path, yardstick: Yardstick, plan: Plan, twins: Callable[[pd.DataFrame], Twins],
-    shards: Iterable[Traces],
+    shards: Iterable[Traces], network: Callable[[pd.DataFrame], Twins] | None = None,
 ) -> Results:  # fmt: skip
-    """Compare ``shards`` with their ``twins`` (one per row of ``Plan.rows``), write the tables."""
+    """Compare ``shards`` with their ``twins`` (one per row of ``Plan.rows``), write the tables.
+
+    ``network`` gives the ideal twins where ``twins`` are others.
+    """
     per_sample = yardstick.shape.layers * yardstick.shape.state_dim * yardstick.timing.frames
     every = len(plan.samples) * per_sample <= STATE_ROWS
     samples, roots, followers, timings, tally = [], [], [], [], Tally()
@@ -63,7 +66,10 @@ def write_tables(
         }
         for traces in _blocks(shards, max(1, _BLOCK_STATES // per_sample)):
             planned = plan.rows(traces.sample)
-            part: Comparison = compare(yardstick, planned, twins(planned), traces, every)
+            part: Comparison = compare(
+                yardstick, planned, twins(planned), traces, every,
+                network and network(planned),
+            )  # fmt: skip
             samples.append(part.samples)
             roots.append(part.roots)
             timings.append(timing_rows(traces))

@@ -39,6 +39,7 @@ from codesign.simulation.plan import (
     existing_digest,
     write_plan,
 )
+from codesign.simulation.population import population_figures
 from codesign.simulation.reference import Reference
 from codesign.simulation.results import Results, write_tables
 from codesign.simulation.sample import Job, run_sample, shard_path
@@ -93,13 +94,15 @@ def simulate(
         reference = Reference(setting)
         setting = replace(setting, yardstick=_with_limits(setting))
         results = write_tables(
-            folder, setting.yardstick, plan, reference.rows, _shards(folder, plan, key)
-        )
+            folder, setting.yardstick, plan, reference.rows, _shards(folder, plan, key),
+            reference.network,
+        )  # fmt: skip
         hardware = setting.exported.hardware
         results = explain(folder, setting.yardstick, hardware, results, batch)
         figures = summarise(results.samples, results.tally) | root_figures(results.roots)
         figures |= timing_figures(results.timings)
         figures |= _facts(setting, results) | _suppression(setting, batch, say)
+        figures |= population_figures(setting, results.samples)
         figures |= {"engine": "ngspice" if batch is None else "batched"}
         figures |= {"twin": options.twin}
         if options.twin == "substepped":

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.analysis.agreement import Yardstick
+from codesign.analysis.yields import DEFAULT_SPECS, Spec
 from codesign.checkpoint import Model, load_model, model_parameters
 from codesign.circuit.flat import read_flat_network
 from codesign.circuit.strobe_measure import measure_strobe
@@ -40,7 +41,8 @@ class Options:
     batched run are simulated again in ngspice. ``suppression``: sigmas (units) at which error
     suppression is measured, none if empty; None measures it wherever the batched engine is at hand.
     ``twin`` is whom the transistors are compared with. ``corners`` of the process are those of
-    drawn chips, by default the design's own alone.
+    drawn chips, by default the design's own alone. ``specs`` are what a chip must meet
+    and ``min_yield`` the part of chips that must; both judge results and change none.
     """
 
     clips: int | None = None
@@ -56,6 +58,8 @@ class Options:
     suppression: tuple[float, ...] | None = None
     twin: TwinName = "ideal"
     corners: tuple[str, ...] = ()
+    specs: tuple[Spec, ...] = DEFAULT_SPECS
+    min_yield: float | None = None
 
 
 DEFAULTS = Options()

@@ -1,5 +1,7 @@
 """Samples compared together: the same rows as one by one, and sums as of the full tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -169,3 +171,22 @@ def test_nothing_ended_well(twins: list[TwinTrace]) -> None:
     assert figures["mean_power_w"] is None
     assert "chips" not in figures
     assert len(none.states) == len(none.logits) == 0
+
+
+def test_margins_are_of_the_networks_decision_whatever_the_twin(
+    twins: list[TwinTrace], traces: Traces
+) -> None:
+    planned = PLAN.rows(traces.sample)
+    network = Twins.of(twins).take(planned["at"].to_numpy())
+    other = replace(network, decision=1 - network.decision)
+    found = compare(YARDSTICK, planned, other, traces, network=network).samples
+    assert (found["network_decision"] == network.decision).all()
+    assert (found["twin_decision"] == other.decision).all()
+    ok = found[found["status"] == "ok"]
+    logits = traces.logits_a[traces.ok].astype(np.float64).mean(axis=1) / UNIT_A
+    own = logits[np.arange(len(ok)), ok["network_decision"]]
+    rest = logits[np.arange(len(ok)), 1 - ok["network_decision"]]
+    assert ok["logit_margin_units"].to_numpy() == pytest.approx(own - rest)
+    kept = (ok["chip_decision"] == ok["network_decision"]).to_numpy(bool)
+    assert np.array_equal(kept, ok["logit_margin_units"] > 0)
+    assert found.loc[found["status"] != "ok", "logit_margin_units"].isna().all()

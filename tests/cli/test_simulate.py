@@ -32,6 +32,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         (["--mc", "2", "--clips", "9"], "--clips 9: the run has 4 test clips"),
         (["--engine", "spectre"], "'spectre' is not one of 'auto', 'ngspice', 'batched'"),
         (["--judge", "-1"], "'--judge'"),
+        (["--mc", "2", "--spec", "acuracy>=0.9"], "did you mean 'accuracy'?"),
+        (["--mc", "2", "--spec", "accuracy 0.9"], "is not NAME OP VALUE"),
+        (["--mc", "2", "--min-yield", "90"], "'--min-yield'"),
+        (["--spec", "accuracy>=0.9"], "--spec is about chips with mismatch: add --mc"),
+        (["--min-yield", "0.9"], "--min-yield is about chips with mismatch: add --mc"),
+        (["--corners", "--min-yield", "0.9"], "--min-yield and --corners do not go together"),
     ],
 )
 def test_wrong_options_exit_2(
@@ -53,7 +59,16 @@ def test_part_of_a_plan_of_chips(run: Run, capsys: pytest.CaptureFixture[str]) -
     printed = capsys.readouterr()
     assert printed.out.strip() == str(run.sim_dir("mc"))
     assert "samples: 2 of 2 ran to the end" in printed.err
-    assert "of 2 decide as the twin on every clip; accuracy of a chip" in printed.err
+    assert "yield: 2 of 2 (100.0 %, 95 % interval 34.2 to 100.0 %) chips meet" in printed.err
+    assert "vote_agreement>=1: 2 of 2" in printed.err
+    for name in ("chips", "spread", "votes_lost", "yields", "yield_curves"):
+        assert (run.sim_dir("mc") / f"{name}.parquet").is_file()
+    # Finished samples serve other specifications; one that too few chips meet is exit code 1.
+    arguments += ["--spec", "mean_power_w<=1e-12", "--min-yield", "0.5"]
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    assert "mean_power_w<=1e-12: 0 of 2 (0.0 %" in printed.err
+    assert "--min-yield 0.5 failed: 0 of 2 chips (0.0 %) pass" in printed.err
 
 
 def test_help_says_what_an_option_is_for(capsys: pytest.CaptureFixture[str]) -> None:
