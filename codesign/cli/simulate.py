@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as ProgressBar
 
 from codesign.analysis.yields import DEFAULT_SPECS, Spec
+from codesign.cli.chip_options import chip_options, refuse_sensitivity
 from codesign.cli.corners import (
     corner_options,
     describe_corners,
@@ -137,6 +138,7 @@ def sigmas(
     "are made anew for every chip, from its draws. Finished samples serve all twins.",
 )
 @spec_options
+@chip_options
 @corner_options
 @click.option("--fresh", is_flag=True, help="Discard finished samples and simulate all again.")
 @pdk_root_option
@@ -154,6 +156,7 @@ def command(
     twin: str,
     specs: tuple[Spec, ...],
     min_yield: float | None,
+    sensitivity: int | None,
     at_corners: bool,
     bias: str | None,
     corners: tuple[str, ...],
@@ -176,7 +179,8 @@ def command(
     if at_corners:
         refuse_with_corners(
             {"--mc": chips, "--samples": samples != (None, None), "--twin": twin != "ideal",
-             "--spec": specs, "--min-yield": min_yield is not None}
+             "--spec": specs, "--min-yield": min_yield is not None,
+             "--sensitivity": sensitivity is not None}
         )  # fmt: skip
         points = CornerOptions(
             clips=clips or CLIPS, bias=bias or "design", batched=engine == "batched",
@@ -193,12 +197,13 @@ def command(
         del chosen["--corner"]
     refuse_without_corners(chosen)
     refuse_without_chips(chips, specs, min_yield)
+    refuse_sensitivity(chips, sensitivity)
     options = Options(
         clips=clips, jobs=jobs, timeout_s=timeout_s, min_agreement=min_agreement,
         pdk_root=pdk_root, fresh=fresh, chips=chips, samples=samples,
         engine=cast(EngineName | None, engine), judge=judge, suppression=suppression,
         twin=cast(TwinName, twin), corners=corners, specs=specs or DEFAULT_SPECS,
-        min_yield=min_yield,
+        min_yield=min_yield, sensitivity=sensitivity,
     )  # fmt: skip
     figures = simulate_with_progress(opened, options)
     describe(figures)

@@ -17,6 +17,7 @@ from codesign.mapping.design import count_mapping
 from codesign.pdk import Pdk
 from codesign.runs import Run
 from codesign.simulation.attempts import timing_figures
+from codesign.simulation.drawn_chips import analyse_chips
 from codesign.simulation.engines import (
     Batch,
     Engine,
@@ -103,6 +104,7 @@ def simulate(
         figures |= timing_figures(results.timings)
         figures |= _facts(setting, results) | _suppression(setting, batch, say)
         figures |= population_figures(setting, results.samples)
+        figures |= analyse_chips(setting, lambda: _shards(folder, plan, key), batch, say)
         figures |= {"engine": "ngspice" if batch is None else "batched"}
         figures |= {"twin": options.twin}
         if options.twin == "substepped":

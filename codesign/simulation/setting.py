@@ -43,6 +43,8 @@ class Options:
     ``twin`` is whom the transistors are compared with. ``corners`` of the process are those of
     drawn chips, by default the design's own alone. ``specs`` are what a chip must meet
     and ``min_yield`` the part of chips that must; both judge results and change none.
+    ``sensitivity``: clips of which devices are ranked, None: as many as cost seconds
+    (``simulation.drawn_chips``).
     """
 
     clips: int | None = None
@@ -60,6 +62,7 @@ class Options:
     corners: tuple[str, ...] = ()
     specs: tuple[Spec, ...] = DEFAULT_SPECS
     min_yield: float | None = None
+    sensitivity: int | None = None
 
 
 DEFAULTS = Options()
