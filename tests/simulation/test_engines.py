@@ -34,8 +34,8 @@ def groups_of_64(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _batched(run: Run, **changes: Any) -> dict[str, Any]:
-    options: dict[str, Any] = {"chips": CHIPS, "engine": "batched", "judge": 0, "jobs": 1} | changes
-    return simulate(run, Options(**options))
+    options: dict[str, Any] = {"chips": CHIPS, "engine": "batched", "judge": 0, "jobs": 1}
+    return simulate(run, Options(**options | {"sensitivity": 0} | changes))
 
 
 def _samples(run: Run) -> pd.DataFrame:
@@ -151,7 +151,7 @@ def test_auto_takes_ngspice_for_few_samples_and_batched_for_many(
     simulate(run, Options(clips=1, judge=0))
     assert made == []
     said: list[str] = []
-    simulate(run, Options(chips=65, judge=0, jobs=1), say=said.append)
+    simulate(run, Options(chips=65, judge=0, jobs=1, sensitivity=0), say=said.append)
     assert len(made) == 1
     assert said == ["preparing the fake"]
 
