@@ -69,7 +69,8 @@ def analyse_chips(
         return {}
     probe, reason = _probe(setting, batch, say)
     if probe is None:
-        if plan.chips >= CHIPS or setting.options.sensitivity:
+        asked = setting.options.sensitivity
+        if asked or (asked is None and plan.chips >= CHIPS):
             say(f"sensitivities, worst chips and twin statistics: not available: {reason}")
         return {"chip_analysis": reason}
     chips = observed(setting, probe, shards())
