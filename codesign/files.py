@@ -61,6 +61,19 @@ def read_json(path: Path, what: str) -> Any:
         ) from error
 
 
+# More than the tables and logs of a sample, less than any disk that works should have left.
+_SPACE_BYTES = 1 << 20
+
+
+def require_space(folder: Path) -> None:
+    """Raise OSError when ``folder`` has no space left: what a program failed to write there says
+    nothing of the program. It is tried, because quotas are not told otherwise."""
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(b"\0" * _SPACE_BYTES)
+        probe.flush()
+        os.fsync(probe.fileno())
+
+
 def unwritable(path: Path, error: OSError) -> InputError:
     """The message for a place that cannot be written."""
     return InputError(

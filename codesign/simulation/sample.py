@@ -4,9 +4,9 @@ A nominal sample is the hierarchical netlist as exported; one of a chip with mis
 network written flat, every transistor with its draws. Both are read by the same names.
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,19 @@ from numpy.typing import NDArray
 from codesign.circuit import testbench as bench
 from codesign.circuit.flat import FlatNetwork, flat_text
 from codesign.circuit.timing import StrobeEdges, Timing
-from codesign.files import atomic_path, write_text
+from codesign.files import atomic_path, unwritable, write_text
 from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
 from codesign.pdk.adapter import MismatchLaw
-from codesign.simulation.attempts import STANDARD, Attempt, attempts_text
 from codesign.simulation.draws import Draws, draw_mismatch
 from codesign.simulation.plan import PlannedSample
+from codesign.simulation.retry import (
+    Tried,
+    climb,
+    keep_files,
+    remove_kept,
+    working_folder,
+)
 from codesign.simulation.traces import BLOCKS, Traces, failed, write_traces
 from codesign.spice.ngspice import Outcome, run_deck
 from codesign.spice.rawfile import Plot
@@ -48,7 +54,8 @@ class Bench:
     mismatch; ``options`` the simulator's. The strobe generator is ``strobe_file`` where it is
     simulated; ``strobe_power_w`` is its power where it is not, and ``edges`` are then those of the
     strobes if not the ideal ones. Its transistors have no mismatch. ``corners`` are those, beside
-    the hardware's own, that a plan has.
+    the hardware's own, that a plan has. ``timeout_s`` and ``memory_limit_bytes`` bound every run of
+    the simulator.
     """
 
     shape: Shape
@@ -65,6 +72,7 @@ class Bench:
     strobe_power_w: float = 0.0
     edges: StrobeEdges | None = None
     corners: Mapping[str, CornerModels] = field(default_factory=dict)
+    memory_limit_bytes: int | None = None
 
     def at(self, corner: str | None) -> "Bench":
         """The bench at a corner of the process; None is the hardware's own."""
@@ -81,13 +89,18 @@ class Bench:
 
 @dataclass(frozen=True)
 class Job:
-    """Everything a worker needs for one sample; inputs are (frames, channels) in units."""
+    """Everything a worker needs for one sample; inputs are (frames, channels) in units.
+
+    Deck, raw file and log of a sample that failed are kept in the folder ``work``, with
+    ``keep_files`` those of every sample.
+    """
 
     bench: Bench
     planned: PlannedSample
     inputs_units: NDArray[np.float64]
     folder: Path
     keep_waves: bool
+    keep_files: bool = False
 
     @property
     def timing(self) -> Timing:
@@ -111,26 +124,41 @@ def waves_path(folder: Path, sample: int) -> Path:
 def run_sample(job: Job) -> str:
     """Simulate one sample and write its shard, log and waves; never raises for a failed run.
 
-    Returns the status.
+    Returns the status. Raises InputError where the folder cannot be written, as on a full disk.
     """
+    try:
+        return _run_sample(job)
+    except OSError as error:
+        raise unwritable(job.folder, error) from error
+
+
+def _run_sample(job: Job) -> str:
     number = job.planned.sample
-    work = job.folder / "work" / sample_name(number)
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    (work / "deck.cir").write_text(deck(job), encoding="utf-8")
-    outcome = run_deck(job.bench.ngspice, work, "deck.cir", _RAW, job.bench.timeout_s)
-    log = job.folder / "logs" / f"{sample_name(number)}.log"
-    write_text(log, outcome.log)
-    outcome = _complete(outcome, job)
-    traces = _read(job, outcome, str(log.relative_to(job.folder)))
-    if outcome.status == "ok" and job.keep_waves:
-        table = pa.Table.from_pandas(_waves(job, outcome.plots[0]), preserve_index=False)
-        with atomic_path(waves_path(job.folder, number)) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
-    write_traces(shard_path(job.folder, number), traces)
-    if outcome.status == "ok":  # the deck of a failed sample is kept beside its log
-        shutil.rmtree(work)
-    return outcome.status
+    name, works = sample_name(number), job.folder / "work"
+    with working_folder(works, name) as work:
+        tried = climb(deck(job), partial(_attempt, job, work))
+        status = tried.outcome.status
+        log = job.folder / "logs" / f"{name}.log"
+        write_text(log, tried.log)
+        traces = _read(job, tried, str(log.relative_to(job.folder)))
+        if status == "ok" and job.keep_waves:
+            table = pa.Table.from_pandas(_waves(job, tried.outcome.plots[0]), preserve_index=False)
+            with atomic_path(waves_path(job.folder, number)) as temporary:
+                pq.write_table(table, temporary, compression="zstd")
+        remove_kept(works, name)
+        if status != "ok" or job.keep_files:  # the deck of a failed sample is kept beside its log
+            keep_files(work)
+        write_traces(shard_path(job.folder, number), traces)
+    return status
+
+
+def _attempt(job: Job, work: Path, name: str, text: str) -> Outcome:
+    (work / name).write_text(text, encoding="utf-8")
+    shared = job.bench
+    outcome = run_deck(
+        shared.ngspice, work, name, _RAW, shared.timeout_s, shared.memory_limit_bytes
+    )
+    return _complete(outcome, job)
 
 
 def deck(job: Job) -> str:
@@ -178,17 +206,17 @@ def _complete(outcome: Outcome, job: Job) -> Outcome:
         message = "the output holds values that are not finite"
     else:
         return outcome
-    return Outcome("missing_output", message, outcome.wall_s, outcome.log)
+    return replace(outcome, status="missing_output", message=message, plots=())
 
 
-def _read(job: Job, outcome: Outcome, log: str) -> Traces:
+def _read(job: Job, tried: Tried, log: str) -> Traces:
     number, shape, frames = job.planned.sample, job.bench.shape, len(job.inputs_units)
-    once = Attempt(STANDARD, "", outcome.status, outcome.message, outcome.wall_s, 0)
-    attempts = attempts_text([once])
+    outcome, memory = tried.outcome, tried.peak_memory_bytes
     if outcome.status != "ok":
         return failed(
-            number, shape, frames, outcome.status, outcome.message, log, outcome.wall_s, attempts
-        )
+            number, shape, frames, outcome.status, tried.message, log, tried.wall_s, tried.text(),
+            memory,
+        )  # fmt: skip
     plot = outcome.plots[0]
     times = job.timing.sample_times_s()
     values = np.stack(
@@ -201,9 +229,10 @@ def _read(job: Job, outcome: Outcome, log: str) -> Traces:
         for block in BLOCKS
     ]
     return Traces(
-        np.array([number], dtype=np.int64), ("ok",), ("",), (log,), np.array([outcome.wall_s]),
+        np.array([number], dtype=np.int64), ("ok",), ("",), (log,), np.array([tried.wall_s]),
         values[:cells].reshape(grid), values[cells : 2 * cells].reshape(grid),
-        values[2 * cells :].T[None], np.array([power]), (attempts,), np.zeros(1, dtype=np.int64),
+        values[2 * cells :].T[None], np.array([power]), (tried.text(),),
+        np.array([memory], dtype=np.int64),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
 
-from codesign.spice.ngspice import kill_running
+from codesign.spice.process import kill_running
 
 _STOPPED = 143
 

@@ -11,17 +11,20 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from codesign.errors import EnvironmentMissing
+from codesign.files import require_space
+from codesign.spice.process import Ended, run_program
 from codesign.spice.rawfile import Plot, RawFileError, read_raw
 
-Status = Literal["ok", "no_convergence", "timeout", "crashed", "missing_output"]
+Status = Literal["ok", "no_convergence", "timeout", "crashed", "missing_output", "memory"]
+
+# What ngspice printed, in the folder of its deck.
+LOG = "ngspice.log"
 
 SPICEINIT = """\
 * Read by ngspice from the folder it is started in.
@@ -37,29 +40,26 @@ _NO_CONVERGENCE = re.compile(
     r"|doanalyses: .*|no convergence in (?:dc|transient).*",
     re.IGNORECASE,
 )
+_NO_MEMORY = re.compile(
+    r"out of memory|(?:can.?t|cannot|could not) allocate|bad_alloc|failed to map segment",
+    re.IGNORECASE,
+)
 _FATAL = re.compile(r"^\s*(?:fatal |syntax )?error\b.*|^.*could not find.*$", re.IGNORECASE | re.M)
-
-
-# Simulators of this process that have not ended, each the leader of its own group.
-_running: set[int] = set()
-
-
-def kill_running() -> None:
-    """Kill every simulator this process started: for workers that are being stopped."""
-    for process in tuple(_running):
-        with suppress(ProcessLookupError):
-            os.killpg(process, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one ngspice run ended; ``plots`` is empty unless ``status`` is ``"ok"``."""
+    """How one ngspice run ended; ``plots`` is empty unless ``status`` is ``"ok"``.
+
+    ``peak_memory_bytes`` is the largest resident memory of its process, 0 if not measured.
+    """
 
     status: Status
     message: str
     wall_s: float
     log: str
     plots: tuple[Plot, ...] = ()
+    peak_memory_bytes: int = 0
 
 
 def find_ngspice(environ: Mapping[str, str] = os.environ) -> Path:
@@ -84,57 +84,56 @@ def find_ngspice(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def run_deck(
-    program: Path, folder: Path, deck: str, output: str, timeout_s: float = 600.0
+    program: Path,
+    folder: Path,
+    deck: str,
+    output: str,
+    timeout_s: float = 600.0,
+    memory_limit_bytes: int | None = None,
 ) -> Outcome:
     """Run ``ngspice -b deck`` inside ``folder`` and read the raw file ``output`` it must leave.
 
-    ``deck`` and ``output`` are file names inside ``folder``. The run is killed, with all its
-    children, when ``timeout_s`` has passed. Never raises for a simulation that fails: that is a
-    result, told by ``status``.
+    ``deck`` and ``output`` are file names inside ``folder``; what ngspice prints goes into
+    ``LOG``, beside them. The run is killed, with all its children, when ``timeout_s`` has passed;
+    beyond ``memory_limit_bytes`` of address space it gets no memory. Never raises for a simulation
+    that fails: that is a result, told by ``status``. Raises OSError when the disk is full.
     """
     (folder / ".spiceinit").write_text(SPICEINIT, encoding="utf-8")
     raw = folder / output
     raw.unlink(missing_ok=True)
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [str(program), "-b", deck],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
+    ended = run_program(
+        [str(program), "-b", deck], folder, folder / LOG, timeout_s, memory_limit_bytes
     )
-    _running.add(process.pid)
-    timed_out = False
-    try:
-        printed, _ = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        timed_out = True
-        os.killpg(process.pid, signal.SIGKILL)
-        printed, _ = process.communicate()
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
-    finally:
-        _running.discard(process.pid)
-    wall_s = time.monotonic() - started
-    log = printed.decode("utf-8", errors="replace")
-    if timed_out:
-        return Outcome("timeout", f"stopped after {timeout_s:g} s", wall_s, log)
-    if process.returncode < 0:
-        name = signal.Signals(-process.returncode).name
-        return Outcome("crashed", f"ngspice was ended by {name}", wall_s, log)
+    log = (folder / LOG).read_text(encoding="utf-8", errors="replace")
+    status, message, plots = _judge(ended, log, raw, timeout_s, memory_limit_bytes)
+    if status in ("crashed", "missing_output"):
+        require_space(folder)
+    return Outcome(status, message, ended.wall_s, log, plots, ended.peak_memory_bytes)
+
+
+def _judge(
+    ended: Ended, log: str, raw: Path, timeout_s: float, memory_limit_bytes: int | None
+) -> tuple[Status, str, tuple[Plot, ...]]:
+    if ended.timed_out:
+        return "timeout", f"stopped after {timeout_s:g} s", ()
+    refused = _NO_MEMORY.search(log)
+    if refused:
+        limit = "" if memory_limit_bytes is None else f" of {memory_limit_bytes / 1e6:.0f} MB"
+        return "memory", f"ngspice got no more memory{limit}: {_line_of(log, refused)}", ()
+    if ended.returncode < 0:
+        name = signal.Signals(-ended.returncode).name
+        return "crashed", f"ngspice was ended by {name}", ()
     trouble = _NO_CONVERGENCE.search(log)
     if trouble:
-        return Outcome("no_convergence", _line_of(log, trouble), wall_s, log)
+        return "no_convergence", _line_of(log, trouble), ()
     try:
-        plots = tuple(read_raw(raw))
+        return "ok", "", tuple(read_raw(raw))
     except RawFileError as error:
         fatal = _FATAL.search(log)
         reason = f"; ngspice said: {fatal.group(0).strip()}" if fatal else ""
-        return Outcome("missing_output", f"{error}{reason}", wall_s, log)
-    return Outcome("ok", "", wall_s, log, plots)
+        # Names without their folder: a message is the same wherever the run is.
+        told = str(error).replace(f"{raw.parent}{os.sep}", "")
+        return "missing_output", f"{told}{reason}", ()
 
 
 def _line_of(log: str, match: re.Match[str]) -> str:

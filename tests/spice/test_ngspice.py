@@ -1,6 +1,8 @@
 """Running ngspice: every way a run can end has its status, and is never mistaken for success."""
 
 import stat
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,7 +72,36 @@ def test_non_convergence_is_read_from_the_log(tmp_path: Path) -> None:
 def test_a_run_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
     assert _run(tmp_path, "sleep 1000 & echo $! > child; wait", timeout_s=1.0) == "timeout"
     child = int((tmp_path / "child").read_text())
+    # The signal was sent when the run ended; when it is heard is the system's affair.
+    deadline = time.monotonic() + 20
+    while _alive(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert not _alive(child)
+
+
+def test_a_program_that_wants_too_much_memory_is_told_apart(tmp_path: Path) -> None:
+    """Address space is bounded for the program itself and for what it starts."""
+    program = _program(tmp_path, f'exec {sys.executable} -c "bytearray(400 << 20)"')
+    outcome = run_deck(program, tmp_path, "deck.cir", "out.raw", 20.0, 200_000_000)
+    assert outcome.status == "missing_output"
+    assert "MemoryError" in outcome.log
+    said = _program(tmp_path, 'echo "malloc: Internal Error: can\'t allocate 543 bytes."; exit 1')
+    outcome = run_deck(said, tmp_path, "deck.cir", "out.raw", 20.0, 200_000_000)
+    assert outcome.status == "memory"
+    assert outcome.message == (
+        "ngspice got no more memory of 200 MB: malloc: Internal Error: can't allocate 543 bytes."
+    )
+
+
+def test_what_a_run_says_does_not_depend_on_where_it_is(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    program = _program(tmp_path, "printf 'Title: x\\nPlotname: y\\n' > out.raw")
+    told = {
+        run_deck(program, tmp_path / name, "deck.cir", "out.raw").message for name in ("a", "b")
+    }
+    assert len(told) == 1
+    assert told.pop().startswith("out.raw")
 
 
 @pytest.mark.ngspice
