@@ -118,6 +118,7 @@ def yield_table(chips: pd.DataFrame, specs: Sequence[Spec]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_YIELDS.split())
 
 
+_CURVES = "spec name op spec_limit limit chips passed yield yield_low yield_high"
 _YIELDS = "spec corner chips passed chips_failed yield yield_low yield_high"
 
 
@@ -158,13 +159,14 @@ def yield_curves(chips: pd.DataFrame, specs: Sequence[Spec]) -> pd.DataFrame:
             low, high = wilson(passed, count) or (None, None)
             rows.append(
                 {
-                    "spec": str(spec), "name": spec.name, "op": spec.op, "limit": float(limit),
+                    "spec": str(spec), "name": spec.name, "op": spec.op,
+                    "spec_limit": spec.limit, "limit": float(limit),
                     "chips": count, "passed": passed,
                     "yield": passed / count if count else None,
                     "yield_low": low, "yield_high": high,
                 }
             )  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_CURVES.split())
 
 
 def yield_figures(chips: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:

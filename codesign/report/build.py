@@ -14,6 +14,7 @@ from markupsafe import Markup
 from codesign.files import write_text
 from codesign.report.agreement import agreement_page
 from codesign.report.load import RunData, load_run
+from codesign.report.mismatch import mismatch_pages
 from codesign.report.page import Section
 from codesign.report.sections.agreement import agreement_section
 from codesign.report.sections.cell import cell_section
@@ -80,7 +81,22 @@ def build_report(run: Run, plan: str = "nominal") -> Path:
     else:
         title = f"{data.flow.name}: agreement"
         write_text(other, render_document(title, _facts(data), *page, back="index.html"))
+    _write_mismatch(data)
     return path
+
+
+def _write_mismatch(data: RunData) -> None:
+    """One page per plan of chips; pages of plans that are gone go too."""
+    folder, written = data.run.report_dir, set()
+    for name, plan, head, sections in mismatch_pages(data):
+        title = f"{data.flow.name}: mismatch" + (f" ({plan})" if plan != "mc" else "")
+        write_text(
+            folder / name, render_document(title, _facts(data), head, sections, back="index.html")
+        )
+        written.add(name)
+    for path in folder.glob("mismatch*.html"):
+        if path.name not in written:
+            path.unlink()
 
 
 def render_page(data: RunData) -> str:

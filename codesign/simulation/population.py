@@ -1,7 +1,8 @@
 """What a plan of chips says as a population: tables over chips and clips, yield, votes kept.
 
 chips.parquet has one row per chip, spread.parquet one per clip, votes_lost.parquet the pairs whose
-vote was not kept, yields.parquet and yield_curves.parquet the specifications. They are made again
+vote was not kept, yields.parquet and yield_curves.parquet the specifications,
+distributions.parquet how a chip's figures lie over chips. They are made again
 from samples.parquet by every call, so that a specification may change without a new simulation.
 """
 
@@ -12,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from codesign.analysis.chips import chip_table, worst_chip
+from codesign.analysis.distributions import distribution_table
 from codesign.analysis.spread import lost_votes, spread_figures, spread_table
-from codesign.analysis.yields import Spec, yield_curves, yield_figures, yield_table
+from codesign.analysis.yields import QUANTITIES, Spec, yield_curves, yield_figures, yield_table
 from codesign.files import atomic_path
 from codesign.simulation.setting import Setting
 
@@ -46,6 +48,7 @@ def write_population(
         "votes_lost": lost_votes(samples, spread),
         "yields": yields,
         "yield_curves": yield_curves(chips, specs),
+        "distributions": distribution_table(chips, ["corner"], list(QUANTITIES)),
     }
     for name, table in tables.items():
         with atomic_path(folder / f"{name}.parquet") as path:
