@@ -5,6 +5,7 @@ runs/<name>/
   model.safetensors  model.json             weights and architecture
   metrics.json  history.parquet             what training reached, step by step
   design/                                   mapping.csv, design.json, netlists, stimuli
+  design_area<S>/                           the same network in devices of S times the gate area
   sim/<plan>/                               per-sample results, waves, logs, summary.json
   report/                                   self-contained HTML
 """
@@ -22,9 +23,13 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class Run:
-    """Paths inside one run folder."""
+    """Paths inside one run folder.
+
+    ``variant`` names a second design of the same network ("_area4"); the run's own has none.
+    """
 
     path: Path
+    variant: str = ""
 
     @property
     def flow_file(self) -> Path:
@@ -52,7 +57,7 @@ class Run:
 
     @property
     def design_dir(self) -> Path:
-        return self.path / "design"
+        return self.path / f"design{self.variant}"
 
     @property
     def report_dir(self) -> Path:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -21,9 +21,12 @@ from codesign.cli.corners import (
 from codesign.cli.options import console, pdk_root_option, run_argument
 from codesign.cli.simulated import describe
 from codesign.cli.specs import check_yield, refuse_without_chips, spec_options
+from codesign.cli.varied import describe_areas, refuse_areas_without_chips, varied_options
 from codesign.errors import SpecificationFailed
 from codesign.report import build_report
 from codesign.runs import Run, open_run
+from codesign.simulation.areas import NAME as AREAS
+from codesign.simulation.areas import simulate_areas
 from codesign.simulation.corners import CornerOptions, simulate_corners
 from codesign.simulation.engines import NGSPICE_UP_TO, EngineName
 from codesign.simulation.plan import NOMINAL, Range
@@ -32,6 +35,7 @@ from codesign.simulation.run import Options, Progress, Say, simulate
 from codesign.simulation.setting import JUDGE_SAMPLES
 from codesign.twin.twins import TWINS, TwinName
 
+Figures = TypeVar("Figures")
 _ENGINES = ("auto", "ngspice", "batched")
 
 
@@ -139,6 +143,7 @@ def sigmas(
 )
 @spec_options
 @chip_options
+@varied_options
 @corner_options
 @click.option("--fresh", is_flag=True, help="Discard finished samples and simulate all again.")
 @pdk_root_option
@@ -157,6 +162,8 @@ def command(
     specs: tuple[Spec, ...],
     min_yield: float | None,
     sensitivity: int | None,
+    process: bool,
+    area_scales: tuple[float, ...],
     at_corners: bool,
     bias: str | None,
     corners: tuple[str, ...],
@@ -180,7 +187,8 @@ def command(
         refuse_with_corners(
             {"--mc": chips, "--samples": samples != (None, None), "--twin": twin != "ideal",
              "--spec": specs, "--min-yield": min_yield is not None,
-             "--sensitivity": sensitivity is not None}
+             "--sensitivity": sensitivity is not None,
+             "--process-variation": process, "--area-scale": area_scales}
         )  # fmt: skip
         points = CornerOptions(
             clips=clips or CLIPS, bias=bias or "design", batched=engine == "batched",
@@ -198,13 +206,17 @@ def command(
     refuse_without_corners(chosen)
     refuse_without_chips(chips, specs, min_yield)
     refuse_sensitivity(chips, sensitivity)
+    refuse_areas_without_chips(chips, area_scales, process)
     options = Options(
         clips=clips, jobs=jobs, timeout_s=timeout_s, min_agreement=min_agreement,
         pdk_root=pdk_root, fresh=fresh, chips=chips, samples=samples,
         engine=cast(EngineName | None, engine), judge=judge, suppression=suppression,
         twin=cast(TwinName, twin), corners=corners, specs=specs or DEFAULT_SPECS,
-        min_yield=min_yield, sensitivity=sensitivity,
+        min_yield=min_yield, sensitivity=sensitivity, process=process,
     )  # fmt: skip
+    if area_scales:
+        _simulate_areas(opened, options, area_scales)
+        return
     figures = simulate_with_progress(opened, options)
     describe(figures)
     # The page is the nominal chip's, with what the judge said of other plans, if there is one.
@@ -216,12 +228,31 @@ def command(
     check_yield(figures)
 
 
+def _simulate_areas(run: Run, options: Options, scales: tuple[float, ...]) -> None:
+    """The plan at every scale: figures of each, then all side by side."""
+    done: list[dict[str, Any]] = []
+
+    def each(figures: dict[str, Any]) -> None:
+        describe(figures)
+        done.append(figures)
+
+    rows = with_progress(lambda show, say: simulate_areas(run, options, scales, show, say, each))
+    describe_areas(rows)
+    if (run.sim_dir() / "summary.json").is_file():
+        build_report(run)
+    click.echo(run.sim_dir(f"{AREAS}.json"))
+    for figures in done:
+        check_judge(figures)
+        check_agreement(figures, options.min_agreement)
+        check_yield(figures)
+
+
 def simulate_with_progress(run: Run, options: Options) -> dict[str, Any]:
     """Simulate with a bar that counts samples and failures."""
     return with_progress(lambda show, say: simulate(run, options, show, say))
 
 
-def with_progress(work: Callable[[Progress, Say], dict[str, Any]]) -> dict[str, Any]:
+def with_progress(work: Callable[[Progress, Say], Figures]) -> Figures:
     """Do ``work`` with a bar that counts samples and failures."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),

@@ -6,7 +6,7 @@ diode and destination) takes that out. All ratios here are measured at the opera
 the destination, at one unit current.
 
 Bias currents need any value, not only multiples of a unit: they are ``m`` devices of a length
-between one and three unit lengths.
+between one and three unit lengths, or as long as the models go.
 """
 
 import math
@@ -19,7 +19,8 @@ from codesign.device.bench import ProcessPoint
 
 LAYOUT_GRID_M = 5e-9
 _TRIM_SPAN = np.linspace(0.94, 1.10, 17)
-_RATIO_SPAN = np.geomspace(1.0, 3.0, 23)
+_RATIO_POINTS = 23
+_LONGEST_BIAS = 3.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def measure_mirrors(point: ProcessPoint) -> MirrorCalibration:
     lengths: dict[str, NDArray[np.float64]] = {}
     for kind, (polarity, load) in trims.items():
         is_bias = kind.startswith("bias")
-        lengths[kind] = hw.unit_l_m * (_RATIO_SPAN if is_bias else _TRIM_SPAN)
+        lengths[kind] = hw.unit_l_m * (bias_span(point) if is_bias else _TRIM_SPAN)
         for k, l_m in enumerate(lengths[kind]):
             name, drain = f"{kind}_{k}", f"d_{kind}_{k}"
             rail, model = ("vdd", point.pdk.pmos) if polarity == "p" else ("0", point.pdk.nmos)
@@ -128,6 +129,17 @@ def measure_mirrors(point: ProcessPoint) -> MirrorCalibration:
         bias_p=_table(lengths["bias_p"], ratios["bias_p"]),
         bias_n=_table(lengths["bias_n"], ratios["bias_n"]),
     )
+
+
+def longest_bias(unit_l_m: float, l_max_m: float) -> float:
+    """The longest bias mirror in unit lengths, where channels are ``l_max_m`` at most."""
+    return min(_LONGEST_BIAS, l_max_m / unit_l_m)
+
+
+def bias_span(point: ProcessPoint) -> NDArray[np.float64]:
+    """Lengths of bias mirrors that are measured, in unit lengths."""
+    longest = longest_bias(point.hardware.unit_l_m, point.pdk.limits.l_max_m)
+    return np.asarray(np.geomspace(1.0, longest, _RATIO_POINTS))
 
 
 def _unit(point: ProcessPoint) -> str:

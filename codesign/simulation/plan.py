@@ -233,9 +233,10 @@ def make_plan(
 
 def plan_name(varied: Variation) -> str:
     """The plan's folder under ``sim``."""
-    if varied.repeats is None:
-        return NOMINAL if varied.chips is None else MONTE_CARLO
-    return NOISE if varied.chips is None else f"{MONTE_CARLO}_{NOISE}"
+    parts = [] if varied.chips is None else [MONTE_CARLO]
+    parts += ["process"] if varied.process else []
+    parts += [] if varied.repeats is None else [NOISE]
+    return "_".join(parts) or NOMINAL
 
 
 def _digest(

@@ -16,6 +16,7 @@ from codesign.files import unwritable, write_json
 from codesign.mapping.design import count_mapping
 from codesign.pdk import Pdk
 from codesign.runs import Run
+from codesign.simulation.area import scaled_run
 from codesign.simulation.attempts import timing_figures
 from codesign.simulation.drawn_chips import analyse_chips
 from codesign.simulation.engines import (
@@ -74,6 +75,7 @@ def simulate(
     Raises InputError (no model or design, or they do not fit), EnvironmentMissing.
     """
     started = monotonic()
+    run = scaled_run(run, options.area_scale, options.pdk_root, say)
     setting = set_up(run, options)
     plan, folder = setting.plan, setting.folder
     settings = run.flow().simulation

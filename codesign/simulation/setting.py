@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,8 @@ class Options:
     drawn chips, by default the design's own alone. ``specs`` are what a chip must meet
     and ``min_yield`` the part of chips that must; both judge results and change none.
     ``sensitivity``: clips of which devices are ranked, None: as many as cost seconds
-    (``simulation.drawn_chips``).
+    (``simulation.drawn_chips``). ``process`` draws the whole process of every chip as well;
+    ``area_scale`` simulates the network in mirrors of that many times the gate area.
     """
 
     clips: int | None = None
@@ -63,6 +64,8 @@ class Options:
     specs: tuple[Spec, ...] = DEFAULT_SPECS
     min_yield: float | None = None
     sensitivity: int | None = None
+    process: bool = False
+    area_scale: float = 1.0
 
 
 DEFAULTS = Options()
@@ -112,8 +115,14 @@ def set_up(run: Run, options: Options) -> Setting:
             "--suppression is measured on the nominal chip: leave out --mc, or --suppression."
         )
     count = options.clips or (flow.simulation.clips if options.chips is None else 1)
-    varied = Variation(tuple(dict.fromkeys(options.corners)) or (hw.corner,), options.chips)
-    plan = make_plan(exported, clips, count, flow.seed, varied, pdk.mismatch, options.samples)
+    if options.process and options.chips is None:
+        raise InputError("--process-variation is of drawn chips: give --mc CHIPS with it.")
+    law = pdk.law(options.process)
+    varied = Variation(
+        tuple(dict.fromkeys(options.corners)) or (hw.corner,), options.chips, options.process
+    )
+    plan = make_plan(exported, clips, count, flow.seed, varied, law, options.samples)
+    plan = replace(plan, name=plan.name + run.variant)
     version = ngspice_version(ngspice)
     points = {
         corner: ProcessPoint(pdk, hw.model_copy(update={"corner": corner}), ngspice, version)
@@ -127,7 +136,7 @@ def set_up(run: Run, options: Options) -> Setting:
         network_file=spice_path(exported.network_file.resolve()),
         network=read_flat_network(exported.folder, pdk.nmos, pdk.pmos),
         models={"n": pdk.nmos, "p": pdk.pmos},
-        law=pdk.mismatch,
+        law=law,
         pdk_header=own.pdk_header,
         ngspice=ngspice,
         timeout_s=options.timeout_s or flow.simulation.timeout_s,
