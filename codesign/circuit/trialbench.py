@@ -66,7 +66,13 @@ def cut_cell(library: Library, hw: HardwareSection, shape: Shape, layer: int, un
     """Cell ``unit`` of ``layer`` with all it depends on but what makes its candidate."""
     elements: list[Element] = list(flatten(library))
     prefix = cell_instance(layer, unit) + "."
-    known = {*SUPPLIES, "vss", "0", "rst", *(port for pair in strobe_ports(hw, shape) for port in pair)}
+    known = {
+        *SUPPLIES,
+        "vss",
+        "0",
+        "rst",
+        *(port for pair in strobe_ports(hw, shape) for port in pair),
+    }
     relu = relu_instance(f"layers.{layer}.candidate", unit)
     candidate = next(e.drain for e in elements if isinstance(e, Mosfet) and e.name == relu)
     # An external reference drives the P line alone; one on the chip is cut at both lines.
@@ -148,11 +154,11 @@ def trial_text(
     """
     copies, trials = levels_a.shape
     stop_s = trials * trial.period_s
+    resets = [(_PREPARED_S, _PREPARED_S + _RESET_S)] if trial.edge == "beta_hi" else []
     lines = [
         comment(f"{copies} copies of {cell.v0}, {trials} trials each at {trial.edge}"),
         options, f".temp {hw.temperature_c:g}", copies_text(cell, copies, hw, models),
-        _repeated("vrst rst 0", trial, trials, hw,
-                  [(_PREPARED_S, _PREPARED_S + _RESET_S)] if trial.edge == "beta_hi" else [], False),
+        _repeated("vrst rst 0", trial, trials, hw, resets, False),
     ]  # fmt: skip
     if cell.strobe is not None:
         windows = [_LOOKS_S, (trial.opens_s, trial.opens_s + trial.window_s)]

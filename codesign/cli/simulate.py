@@ -18,6 +18,7 @@ from codesign.cli.corners import (
     refuse_without_corners,
     selection,
 )
+from codesign.cli.noise_options import check_noise_judge, describe_noise, noise_option
 from codesign.cli.options import console, pdk_root_option, run_argument
 from codesign.cli.simulated import describe
 from codesign.cli.specs import check_yield, refuse_without_chips, spec_options
@@ -141,6 +142,7 @@ def sigmas(
     "with the transfer of the real devices; substepped, every node in time. With --mc the last two "
     "are made anew for every chip, from its draws. Finished samples serve all twins.",
 )
+@noise_option
 @spec_options
 @chip_options
 @varied_options
@@ -159,6 +161,7 @@ def command(
     timeout_s: float | None,
     min_agreement: float | None,
     twin: str,
+    noise: int | None,
     specs: tuple[Spec, ...],
     min_yield: float | None,
     sensitivity: int | None,
@@ -185,8 +188,8 @@ def command(
     }  # fmt: skip
     if at_corners:
         refuse_with_corners(
-            {"--mc": chips, "--samples": samples != (None, None), "--twin": twin != "ideal",
-             "--spec": specs, "--min-yield": min_yield is not None,
+            {"--mc": chips, "--noise": noise, "--samples": samples != (None, None),
+             "--twin": twin != "ideal", "--spec": specs, "--min-yield": min_yield is not None,
              "--sensitivity": sensitivity is not None,
              "--process-variation": process, "--area-scale": area_scales}
         )  # fmt: skip
@@ -212,18 +215,20 @@ def command(
         pdk_root=pdk_root, fresh=fresh, chips=chips, samples=samples,
         engine=cast(EngineName | None, engine), judge=judge, suppression=suppression,
         twin=cast(TwinName, twin), corners=corners, specs=specs or DEFAULT_SPECS,
-        min_yield=min_yield, sensitivity=sensitivity, process=process,
+        min_yield=min_yield, sensitivity=sensitivity, process=process, noise=noise,
     )  # fmt: skip
     if area_scales:
         _simulate_areas(opened, options, area_scales)
         return
     figures = simulate_with_progress(opened, options)
     describe(figures)
+    describe_noise(figures)
     # The page is the nominal chip's, with what the judge said of other plans, if there is one.
     nominal = (opened.sim_dir() / "summary.json").is_file()
     build_report(opened, NOMINAL if nominal else figures["plan"])
     click.echo(opened.sim_dir(figures["plan"]))
     check_judge(figures)
+    check_noise_judge(figures)
     check_agreement(figures, min_agreement)
     check_yield(figures)
 

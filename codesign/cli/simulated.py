@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from codesign.cli.noise_options import noise_judge_line
 from codesign.cli.options import console
 
 # Of many decisions that differ, the first few say enough; samples.parquet has them all.
@@ -158,6 +159,8 @@ def twin_line(figures: dict[str, Any]) -> str:
 
 def judge_line(figures: dict[str, Any]) -> str:
     """What ngspice said of a batched run, in one line."""
+    if figures.get("noise_judge_samples"):
+        return noise_judge_line(figures)
     if figures["judge_verdict"] == "skipped":
         return "judge: NOT RUN (--judge 0): nothing here was checked against ngspice"
     if not figures.get("judge_samples_compared"):

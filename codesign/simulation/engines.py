@@ -75,10 +75,12 @@ class Engine(Protocol):
         *,
         threads: int,
         waves: int = 0,
+        noise_seed: NDArray[np.int64] | None = None,
     ) -> EngineResult:
         """Advance n samples: ``clip`` (n,) are rows of ``inputs_units`` (clips, frames, channels),
         ``chip`` (n,) rows of ``draws`` (without draws every sample is the nominal chip). The
-        waveforms of the first ``waves`` samples are kept in the result."""
+        waveforms of the first ``waves`` samples are kept in the result. ``noise_seed`` (n,) is for
+        engines with device noise (``simulation.noisy_engine``)."""
 
     def waves_of(self, result: Any, row: int) -> pd.DataFrame:
         """Waveforms of sample ``row`` of a result, in the columns of ``simulation.sample``."""
@@ -148,7 +150,10 @@ class Batch:
             seeds, chip = np.unique(rows["chip_seed"].to_numpy(np.int64), return_inverse=True)
             draws = self.draws(seeds.tolist())
         engine = self.engines[self._corner(samples)]
-        return engine.run(inputs, clip, draws, chip, threads=self.threads, waves=waves)
+        noise: dict[str, Any] = {}
+        if self.plan.noise:
+            noise = {"noise_seed": rows["noise_seed"].to_numpy(np.int64)}
+        return engine.run(inputs, clip, draws, chip, threads=self.threads, waves=waves, **noise)
 
 
 def traces_of(

@@ -34,6 +34,15 @@ from codesign.simulation.explain import explain
 from codesign.simulation.hysteresis import measure_cells
 from codesign.simulation.judge import judge
 from codesign.simulation.limits import limits_of
+from codesign.simulation.noise_judge import SKIPPED, judge_noise
+from codesign.simulation.noisy import (
+    compare_with_still,
+    cost_of_batched,
+    cost_of_ngspice,
+    still_folder,
+    still_plan,
+)
+from codesign.simulation.noisy_engine import noisy_engines
 from codesign.simulation.perturb import SIGMAS_UNITS, measure_suppression
 from codesign.simulation.plan import (
     Plan,
@@ -82,12 +91,16 @@ def simulate(
     engines = choose_engines(
         options.engine or settings.engine, plan.total, setting.exported, setting.points, say
     )
+    if plan.noise and engines is not None:
+        engines = noisy_engines(engines, setting.points)
     key = None if engines is None else engines_key(engines)
     _prepare(setting, key)
     with worker_pool(setting.workers) as executor:
         # Cells as designed are measured once, with the nominal chip they belong to.
         loops = _measure_cells(executor, setting) if plan.chips is None else None
         batch = None if engines is None else _batch(setting, engines)
+        if plan.noise:
+            _run_still(executor, setting, batch, say)
         if batch is None:
             _run_ngspice(executor, setting, progress)
         else:
@@ -107,6 +120,10 @@ def simulate(
         figures |= _facts(setting, results) | _suppression(setting, batch, say)
         figures |= population_figures(setting, results.samples)
         figures |= analyse_chips(setting, lambda: _shards(folder, plan, key), batch, say)
+        if plan.noise:
+            figures |= compare_with_still(
+                folder, setting.yardstick, plan, _shards(folder, plan, key), key
+            )
         figures |= {"engine": "ngspice" if batch is None else "batched"}
         figures |= {"twin": options.twin}
         if options.twin == "substepped":
@@ -180,6 +197,19 @@ def _run_ngspice(executor: Executor, setting: Setting, progress: Progress) -> No
         count(future.result())
 
 
+def _run_still(executor: Executor, setting: Setting, batch: Batch | None, say: Say) -> None:
+    """The runs without noise that a plan with noise is made from; then what it will cost."""
+    plan, folder = still_plan(setting.plan), still_folder(setting.folder)
+    if batch is None:
+        _run_ngspice(executor, replace(setting, plan=plan, folder=folder), lambda *_: None)
+        still = list(_shards(folder, plan, None))
+        say(cost_of_ngspice(setting.plan, still, setting.workers))
+    else:
+        quiet = replace(batch, plan=plan)
+        say(cost_of_batched(batch, quiet))
+        _run_batched(quiet, folder, lambda *_: None)
+
+
 def _batch(setting: Setting, engines: Mapping[str, Engine]) -> Batch:
     plan, bench = setting.plan, setting.bench
     return Batch(
@@ -248,6 +278,10 @@ def _judge(batch: Batch, setting: Setting, results: Results, executor: Executor)
     count = setting.options.judge
     if count == 0:
         return {"judge_samples": 0, "judge_verdict": "skipped", "judge_reasons": []}
+    if setting.plan.noise:
+        return dict(SKIPPED) | judge_noise(
+            batch, setting.bench, setting.yardstick, setting.plan, setting.folder, executor, count
+        )
     return judge(
         batch, setting.bench, setting.yardstick, results.samples, setting.folder, executor, count
     )

@@ -4,7 +4,7 @@ A nominal sample is the hierarchical netlist as exported; one of a chip with mis
 network written flat, every transistor with its draws. Both are read by the same names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from codesign.circuit import testbench as bench
+from codesign.circuit.elements import Mosfet
 from codesign.circuit.flat import FlatNetwork, flat_text
 from codesign.circuit.timing import StrobeEdges, Timing
 from codesign.files import atomic_path, unwritable, write_text
@@ -23,6 +24,16 @@ from codesign.flows import HardwareSection
 from codesign.mapping.design import Shape
 from codesign.pdk.adapter import MismatchLaw
 from codesign.simulation.draws import Draws, draw_mismatch
+from codesign.simulation.noise_sources import (
+    STILL,
+    NoiseLaw,
+    StillMissing,
+    current_vectors,
+    currents_path,
+    noise_lines,
+    read_currents,
+    write_currents,
+)
 from codesign.simulation.plan import PlannedSample
 from codesign.simulation.retry import (
     Tried,
@@ -55,7 +66,8 @@ class Bench:
     simulated; ``strobe_power_w`` is its power where it is not, and ``edges`` are then those of the
     strobes if not the ideal ones. Its transistors have no mismatch. ``corners`` are those, beside
     the hardware's own, that a plan has. ``timeout_s`` and ``memory_limit_bytes`` bound every run of
-    the simulator.
+    the simulator. ``noise`` is that of the devices by corner, of plans with device noise, whose
+    runs without it (``simulation.noisy``) leave their currents.
     """
 
     shape: Shape
@@ -73,6 +85,17 @@ class Bench:
     edges: StrobeEdges | None = None
     corners: Mapping[str, CornerModels] = field(default_factory=dict)
     memory_limit_bytes: int | None = None
+    noise: Mapping[str, NoiseLaw] = field(default_factory=dict)
+
+    @property
+    def noise_law(self) -> NoiseLaw | None:
+        """Device noise at the bench's corner; None where the plan has none."""
+        return self.noise.get(self.hardware.corner)
+
+    def connected(self) -> FlatNetwork:
+        """The flat network with the nodes of the deck."""
+        nodes = bench.connections(self.hardware, self.shape)
+        return self.network.at(bench.INSTANCE, nodes)
 
     def at(self, corner: str | None) -> "Bench":
         """The bench at a corner of the process; None is the hardware's own."""
@@ -107,6 +130,10 @@ class Job:
         hw = self.bench.hardware
         return Timing(hw.frame_s, hw.edge_s, len(self.inputs_units), self.bench.shape.layers)
 
+    @property
+    def noisy(self) -> bool:
+        return self.planned.noise_seed is not None
+
 
 def sample_name(sample: int) -> str:
     """How a sample's files are called; the nominal chip beside a plan's own is -1."""
@@ -136,11 +163,18 @@ def _run_sample(job: Job) -> str:
     number = job.planned.sample
     name, works = sample_name(number), job.folder / "work"
     with working_folder(works, name) as work:
-        tried = climb(deck(job), partial(_attempt, job, work))
+        try:
+            tried = climb(deck(job), partial(_attempt, job, work))
+        except StillMissing as error:
+            tried = climb("", partial(_without_currents, str(error)))
         status = tried.outcome.status
         log = job.folder / "logs" / f"{name}.log"
         write_text(log, tried.log)
         traces = _read(job, tried, str(log.relative_to(job.folder)))
+        if status == "ok" and (law := job.bench.noise_law) and not job.noisy:
+            connected, stop_s = job.bench.connected().mosfets, job.timing.stop_s
+            path = currents_path(job.folder, name)
+            write_currents(path, tried.outcome.plots[0], connected, law.tick_s, stop_s)
         if status == "ok" and job.keep_waves:
             table = pa.Table.from_pandas(_waves(job, tried.outcome.plots[0]), preserve_index=False)
             with atomic_path(waves_path(job.folder, number)) as temporary:
@@ -161,16 +195,25 @@ def _attempt(job: Job, work: Path, name: str, text: str) -> Outcome:
     return _complete(outcome, job)
 
 
+def _without_currents(why: str, _name: str, _text: str) -> Outcome:
+    """A noisy sample whose run without noise failed is not run."""
+    return Outcome("missing_output", why, 0.0, why)
+
+
 def deck(job: Job) -> str:
     """The whole deck of a sample."""
     planned, shared = job.planned, job.bench
     title = f"sample {planned.sample}, clip {planned.clip_id}, seed {planned.seed}"
-    if planned.chip_seed is None:
-        includes, network = [str(shared.network_file)], None
-    else:
+    includes: list[str] = []
+    network: str | None = None
+    if planned.chip_seed is not None:
         title += f", chip {planned.chip} of seed {planned.chip_seed}"
         draws = draw_mismatch(shared.network.mosfets, shared.law, [planned.chip_seed])
-        includes, network = [], flat_network_text(shared, draws)
+        network = flat_network_text(shared, draws)
+    elif shared.noise_law is not None:
+        network = flat_network_text(shared, nominal_draws(shared.network.mosfets))
+    else:
+        includes.append(str(shared.network_file))
     if shared.strobe_file is not None:
         includes.append(str(shared.strobe_file))
     text = bench.bench_text(
@@ -180,14 +223,34 @@ def deck(job: Job) -> str:
     first, _, rest = text.partition("\n")
     unit_a = shared.hardware.unit_current_a
     stimulus = bench.stimulus(job.inputs_units.tolist(), job.timing, unit_a)
+    stimulus += _noise_text(job)
     return f"{first}\n{shared.pdk_header}{rest}{stimulus}{bench.control(_RAW)}"
+
+
+def _noise_text(job: Job) -> str:
+    """The noise sources of a noisy sample; of its run without, the currents that are to be kept."""
+    law, shared, planned = job.bench.noise_law, job.bench, job.planned
+    if law is None:
+        return ""
+    connected = shared.connected().mosfets
+    if planned.noise_seed is None:
+        return "".join(f".save {vector}\n" for vector in current_vectors(connected))
+    still = currents_path(job.folder / STILL, sample_name(planned.sample // law.repeats))
+    return noise_lines(
+        law, shared.network.mosfets, connected, read_currents(still), planned.noise_seed
+    )
+
+
+def nominal_draws(devices: Sequence[Mosfet]) -> Draws:
+    """A chip without deviations."""
+    count = len(devices)
+    instances = tuple(device.name for device in devices)
+    return Draws(instances, np.zeros((1, count)), np.ones((1, count)))
 
 
 def flat_network_text(shared: Bench, draws: Draws, row: int = 0) -> str:
     """The network connected to the bench, with the draws of chip ``row``."""
-    nodes = bench.connections(shared.hardware, shared.shape)
-    network = shared.network.at(bench.INSTANCE, nodes)
-    return flat_text(network, shared.models, draws.delvto_v[row], draws.mulu0[row])
+    return flat_text(shared.connected(), shared.models, draws.delvto_v[row], draws.mulu0[row])
 
 
 def _complete(outcome: Outcome, job: Job) -> Outcome:

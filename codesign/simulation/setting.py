@@ -13,6 +13,7 @@ from codesign.analysis.yields import DEFAULT_SPECS, Spec
 from codesign.checkpoint import Model, load_model, model_parameters
 from codesign.circuit.flat import read_flat_network
 from codesign.circuit.strobe_measure import measure_strobe
+from codesign.circuit.testbench import EXACT_OPTIONS
 from codesign.circuit.timing import Timing
 from codesign.device.bench import ProcessPoint
 from codesign.errors import InputError
@@ -22,6 +23,7 @@ from codesign.pdk import find_pdk
 from codesign.pdk.links import spice_path
 from codesign.runs import Run
 from codesign.simulation.engines import EngineName
+from codesign.simulation.noise_sources import noise_law
 from codesign.simulation.plan import Plan, Range, Variation, make_plan
 from codesign.simulation.sample import Bench, CornerModels
 from codesign.spice.ngspice import find_ngspice, ngspice_version
@@ -45,7 +47,8 @@ class Options:
     and ``min_yield`` the part of chips that must; both judge results and change none.
     ``sensitivity``: clips of which devices are ranked, None: as many as cost seconds
     (``simulation.drawn_chips``). ``process`` draws the whole process of every chip as well;
-    ``area_scale`` simulates the network in mirrors of that many times the gate area.
+    ``area_scale`` simulates the network in mirrors of that many times the gate area. ``noise`` is
+    the number of runs with device noise of every chip and clip (None: one without).
     """
 
     clips: int | None = None
@@ -66,6 +69,7 @@ class Options:
     sensitivity: int | None = None
     process: bool = False
     area_scale: float = 1.0
+    noise: int | None = None
 
 
 DEFAULTS = Options()
@@ -118,9 +122,8 @@ def set_up(run: Run, options: Options) -> Setting:
     if options.process and options.chips is None:
         raise InputError("--process-variation is of drawn chips: give --mc CHIPS with it.")
     law = pdk.law(options.process)
-    varied = Variation(
-        tuple(dict.fromkeys(options.corners)) or (hw.corner,), options.chips, options.process
-    )
+    corners = tuple(dict.fromkeys(options.corners)) or (hw.corner,)
+    varied = Variation(corners, options.chips, options.process, options.noise)
     plan = make_plan(exported, clips, count, flow.seed, varied, law, options.samples)
     plan = replace(plan, name=plan.name + run.variant)
     version = ngspice_version(ngspice)
@@ -144,6 +147,13 @@ def set_up(run: Run, options: Options) -> Setting:
         strobe_power_w=own.strobe_power_w,
         corners=models,
     )
+    if plan.noise:
+        laws = {
+            corner: noise_law(point, bench.network.mosfets, plan.repeats)
+            for corner, point in points.items()
+        }
+        # Bypassed devices distort currents as small as noise (device.noise_source).
+        bench = replace(bench, noise=laws, options=EXACT_OPTIONS)
     yardstick = Yardstick(
         shape=shape,
         parameters=model_parameters(model),
