@@ -3,55 +3,51 @@
 It needs the batched engine, whichever engine made the samples, and looks at the corner the design
 was made for. The tables lie in the plan's folder and are absent where they were not made.
 
-sensitivity.parquet   per clip, device and parameter (``analysis.sensitivity``, ``sensitivity``)
+sensitivity.parquet         per clip, device, parameter: ``analysis.sensitivity.sensitivity_rows``
+                            and ``simulation.sensitivity.measure_clip``
+worst_chips.parquet         per worst chip and device: ``analysis.worst.worst_rows``
+twosample.parquet           per clip and quantity: ``analysis.twosample``, ``simulation.stand_in``
+suppression_chips.parquet   per chip and sigma: ``analysis.suppression_chips.by_chip``
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from codesign.analysis.sensitivity import agreement_of_sigma, by_role, predicted_sigma
-from codesign.errors import EnvironmentMissing
+from codesign.analysis.suppression_chips import suppression_chips_figures
+from codesign.analysis.twosample import corrected, stands_in
+from codesign.analysis.worst import worst_figures
+from codesign.errors import EnvironmentMissing, InputError
 from codesign.files import atomic_path
 from codesign.simulation.engines import Batch, choose_engines, engine_devices
+from codesign.simulation.perturb_chips import suppression_over_chips
 from codesign.simulation.plan import Plan
-from codesign.simulation.probe import Probe, Seen, joined, seen
-from codesign.simulation.sensitivity import any_differs, measure_clip
+from codesign.simulation.probe import Chips, Probe, joined, seen
+from codesign.simulation.sensitivity import measure_clip, sensitivity_figures
 from codesign.simulation.setting import Setting
+from codesign.simulation.stand_in import compare_twin
 from codesign.simulation.traces import Traces
+from codesign.simulation.worst import worst_chips
 from codesign.twin.ideal import ideal_twin
+from codesign.twin.twins import design_twin
 
 Say = Callable[[str], None]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-TABLES = ("sensitivity.parquet",)
+TABLES = (
+    "sensitivity.parquet", "worst_chips.parquet", "twosample.parquet", "suppression_chips.parquet"
+)  # fmt: skip
 # Fewer chips say little of a distribution.
 CHIPS = 50
+# Of more chips than these only margins are looked at; that keeps memory flat.
+KEPT = 1000
 # Clips whose sensitivities are measured unless asked for otherwise: at most so many, and none
 # beyond this much work, in runs x transistors x frames: about a minute of one core.
 CLIPS = 4
 WORK = 125_000_000
 _RUNS_PER_DEVICE = 6
-_TOP = 10
-
-
-@dataclass(frozen=True)
-class Chips:
-    """Samples of a plan at the design's corner: rows of ``Plan.rows``, and what became of them."""
-
-    rows: pd.DataFrame
-    seen: Seen
-
-    def of_clip(self, at: int) -> tuple[Ints, Seen]:
-        """Chips that ended well with the clip at this place, ascending."""
-        here = np.flatnonzero((self.rows["at"].to_numpy() == at) & self.seen.ok)
-        return self.rows["chip"].to_numpy(np.int64)[here], self.seen.take(here)
 
 
 def analyse_chips(
@@ -60,36 +56,46 @@ def analyse_chips(
     """The figures of a plan of drawn chips, under stable names; writes its ``TABLES``.
 
     ``shards`` gives the plan's samples, ``batch`` the engines that made them (None: ngspice did).
-    ``chip_analysis`` says "done", or why it was not.
+    ``chip_analysis`` says "done", or why it was not. Plans with device noise are left alone: their
+    margins differ by more than devices do.
     """
     plan, folder = setting.plan, setting.folder
     for name in TABLES:
         (folder / name).unlink(missing_ok=True)
     if plan.chips is None or plan.noise:
         return {}
+    asked, corner = setting.options.sensitivity, setting.exported.hardware.corner
     probe, reason = _probe(setting, batch, say)
     if probe is None:
-        asked = setting.options.sensitivity
         if asked or (asked is None and plan.chips >= CHIPS):
             say(f"sensitivities, worst chips and twin statistics: not available: {reason}")
         return {"chip_analysis": reason}
-    chips = observed(setting, probe, shards())
-    clips, left_out = choose_clips(setting, probe, chips)
-    if left_out:
-        say(left_out)
-    figures: dict[str, Any] = {"chip_analysis": "done", "chip_analysis_corner": _corner(setting)}
-    tables = {at: measure_clip(probe, at) for at in clips}
-    figures |= _sensitivities(folder, probe, chips, tables)
-    return figures | {"sensitivity_left_out": left_out}
-
-
-def _corner(setting: Setting) -> str:
-    return setting.exported.hardware.corner
+    chips = observed(plan, corner, probe, shards())
+    order = order_of_clips(probe, chips)
+    count = clips_in_budget(probe) if asked is None else asked
+    if not count:
+        runs = _RUNS_PER_DEVICE * len(probe.devices)
+        say(
+            f"sensitivities left out: a clip takes {runs} runs of the batched engine; "
+            "--sensitivity 1 measures it"
+        )
+    figures: dict[str, Any] = {"chip_analysis": "done", "chip_analysis_corner": corner}
+    tables = {at: measure_clip(probe, at) for at in order[:count]}
+    if tables:
+        _write(folder / "sensitivity.parquet", pd.concat(tables.values(), ignore_index=True))
+        worst = worst_chips(probe, chips, tables, corner)
+        _write(folder / "worst_chips.parquet", worst)
+        figures |= sensitivity_figures(probe, chips, tables) | worst_figures(worst)
+    figures |= _twin(setting, probe, chips, order[: max(1, min(count, CLIPS))])
+    suppression = suppression_over_chips(probe)
+    _write(folder / "suppression_chips.parquet", suppression)
+    return figures | suppression_chips_figures(suppression)
 
 
 def _probe(setting: Setting, batch: Batch | None, say: Say) -> tuple[Probe | None, str]:
     """The engine with what it needs, or why it is not to be had."""
-    plan, corner, asked = setting.plan, _corner(setting), setting.options.sensitivity
+    plan, asked = setting.plan, setting.options.sensitivity
+    corner = setting.exported.hardware.corner
     if asked == 0:
         return None, "left out with --sensitivity 0"
     if asked is None and (plan.chips or 0) < CHIPS:
@@ -102,10 +108,7 @@ def _probe(setting: Setting, batch: Batch | None, say: Say) -> tuple[Probe | Non
         points = {corner: setting.points[corner]}
         try:
             engines = choose_engines("batched", plan.total, setting.exported, points, say)
-        except Exception as error:
-            # Unsupported is of a package that is loaded late: told by its name.
-            if not isinstance(error, EnvironmentMissing) and type(error).__name__ != "Unsupported":
-                raise
+        except (InputError, EnvironmentMissing) as error:
             return None, f"the batched engine cannot be used here: {error}"
         assert engines is not None  # "batched" raises instead
         engine = engines[corner]
@@ -124,23 +127,25 @@ def _probe(setting: Setting, batch: Batch | None, say: Say) -> tuple[Probe | Non
     ), ""
 
 
-def observed(setting: Setting, probe: Probe, shards: Iterable[Traces]) -> Chips:
-    """The plan's own samples at the design's corner, as a probe sees chips."""
-    plan: Plan = setting.plan
-    rows, parts = [], []
-    for traces in _own(plan, _corner(setting), shards):
+def observed(plan: Plan, corner: str, probe: Probe, shards: Iterable[Traces]) -> Chips:
+    """The plan's own samples at a corner, as a probe sees chips."""
+    rows, parts = [], [probe.nominal(np.empty(0, np.int64))]
+    for traces in _own(plan, corner, shards):
         planned = plan.rows(traces.sample)
-        decision = probe.decision[planned["at"].to_numpy(np.int64)]
-        rows.append(planned)
-        parts.append(
-            seen(
-                setting.yardstick, decision, traces.candidates_a, traces.states_a,
-                traces.logits_a, traces.ok,
-            )
+        at = planned["at"].to_numpy(np.int64)
+        found = seen(
+            probe.yardstick, probe.decision[at], traces.candidates_a, traces.states_a,
+            traces.logits_a, traces.ok,
         )  # fmt: skip
-    if not parts:
-        return Chips(plan.rows(np.empty(0, np.int64)), probe.nominal(np.empty(0, np.int64)))
-    return Chips(pd.concat(rows, ignore_index=True), joined(parts))
+        chip = planned["chip"].to_numpy(np.int64)
+        rows.append(
+            pd.DataFrame(
+                {"chip": chip, "at": at, "ok": found.ok, "margin_units": found.margin_units}
+            )
+        )
+        parts.append(found.take(np.flatnonzero(chip < KEPT)))
+    empty = pd.DataFrame({"chip": [], "at": [], "ok": [], "margin_units": []})
+    return Chips(pd.concat(rows, ignore_index=True) if rows else empty, joined(parts))
 
 
 def _own(plan: Plan, corner: str, shards: Iterable[Traces]) -> Iterator[Traces]:
@@ -151,71 +156,39 @@ def _own(plan: Plan, corner: str, shards: Iterable[Traces]) -> Iterator[Traces]:
             yield traces.take(inside)
 
 
-def choose_clips(setting: Setting, probe: Probe, chips: Chips) -> tuple[list[int], str]:
-    """Places of the clips to measure, and what has to be said of those that are not.
+def order_of_clips(probe: Probe, chips: Chips) -> list[int]:
+    """Places of the clips in the order in which they are worth a look.
 
     First those on which most chips decide otherwise than the ideal twin, then those with the least
     margin on the nominal chip: there a device can change a decision.
     """
-    plan, asked = probe.plan, setting.options.sensitivity
-    places = np.arange(len(plan.clips))
+    places = np.arange(len(probe.plan.clips))
     nominal = probe.nominal(places)
-    wrong = chips.rows["at"].to_numpy(np.int64)[chips.seen.margin_units < 0]
+    wrong = chips.rows["at"].to_numpy(np.int64)[chips.rows["margin_units"].to_numpy() < 0]
     failures = np.bincount(wrong, minlength=len(places))
     order = np.lexsort((places, nominal.margin_units, -failures))
-    order = order[nominal.ok[order]]
-    frames = probe.inputs_units.shape[1]
-    work = _RUNS_PER_DEVICE * len(probe.devices) ** 2 * frames
-    most = min(CLIPS, WORK // work) if asked is None else asked
-    if asked is None and not most:
-        return [], (
-            f"sensitivities left out: one clip takes {_RUNS_PER_DEVICE * len(probe.devices)} runs "
-            "of the batched engine; --sensitivity 1 measures it"
-        )
-    return [int(at) for at in order[:most]], ""
+    return [int(at) for at in order if nominal.ok[at]]
 
 
-def _sensitivities(
-    folder: Path, probe: Probe, chips: Chips, tables: dict[int, pd.DataFrame]
-) -> dict[str, Any]:
-    """sensitivity.parquet, and first order against the chips."""
-    if not tables:
+def clips_in_budget(probe: Probe) -> int:
+    """How many clips' sensitivities are measured where no number was asked for."""
+    frames = int(probe.inputs_units.shape[1])
+    return min(CLIPS, WORK // (_RUNS_PER_DEVICE * len(probe.devices) ** 2 * frames))
+
+
+def _twin(setting: Setting, probe: Probe, chips: Chips, clips: list[int]) -> dict[str, Any]:
+    """twosample.parquet, and whether the calibrated twin may stand in."""
+    point = setting.points[setting.exported.hardware.corner]
+    model = design_twin("calibrated", setting.exported, point, probe.yardstick.parameters)
+    parts = [compare_twin(probe, chips, model, at) for at in clips]
+    parts = [part for part in parts if len(part)]
+    if not parts:
         return {}
-    write_table(folder / "sensitivity.parquet", pd.concat(tables.values(), ignore_index=True))
-    clips = []
-    for at, table in tables.items():
-        index, found = chips.of_clip(at)
-        nominal = probe.nominal(np.array([at]))
-        clips.append(
-            {"clip_id": probe.plan.clip_ids[at], "margin_units": float(nominal.margin_units[0])}
-            | agreement_of_sigma(
-                predicted_sigma(table),
-                found.margin_units,
-                first_order(probe, table, index).sum(axis=1) + nominal.margin_units[0],
-                any_differs(found, nominal),
-            )
-            | {
-                "roles": by_role(table),
-                "top": table.head(_TOP)[
-                    ["label", "device", "parameter", "contribution_units"]
-                ].to_dict("records"),
-                "thresholds_that_flip_a_state": int(table["flip_sigma"].notna().sum()),
-            }
-        )
-    return {"sensitivity_clips": clips, "sensitivity_devices": len(probe.devices)}
+    table = corrected(pd.concat(parts, ignore_index=True))
+    _write(setting.folder / "twosample.parquet", table)
+    return stands_in(table)
 
 
-def first_order(probe: Probe, table: pd.DataFrame, chips: Ints) -> Floats:
-    """What each device's draws add to the margin to first order, units, (chips, devices)."""
-    draws, sigma = probe.draws(chips), probe.sigma()
-    slope = table.pivot_table(index="device", columns="parameter", values="slope_units_per_sigma",
-                              dropna=False).loc[list(probe.engine.instances)]  # fmt: skip
-    vth, k = (
-        np.nan_to_num(slope[name].to_numpy()) / sigma[:, p] for p, name in enumerate(("vth", "k"))
-    )
-    return np.asarray(vth * draws.delvto_v + k * (draws.mulu0 - 1.0))
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
+def _write(path: Path, table: pd.DataFrame) -> None:
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)

@@ -1,8 +1,9 @@
 """Chips the plan does not have: any draws on any clip of the plan, in the batched engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from codesign.analysis.logits import class_margins
@@ -22,20 +23,21 @@ _POLARITY = {"n": "nmos", "p": "pmos"}
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of n samples: signed margins (n,) and compared logits (n, classes), units;
-    candidates, units, and active states (n, layers, units, frames). NaN and False where a sample
-    failed (``ok``)."""
+    """What became of n samples: signed margins (n,) and compared logits (n, classes); candidates,
+    states and whether these are active (n, layers, units, frames). Currents in units; NaN and
+    False where a sample failed (``ok``)."""
 
     margin_units: Floats
     compared_units: Floats
     candidates_units: NDArray[np.float32]
+    states_units: NDArray[np.float32]
     active: Bools
     ok: Bools
 
     def take(self, rows: Ints) -> "Seen":
         return Seen(
             self.margin_units[rows], self.compared_units[rows], self.candidates_units[rows],
-            self.active[rows], self.ok[rows],
+            self.states_units[rows], self.active[rows], self.ok[rows],
         )  # fmt: skip
 
 
@@ -49,9 +51,29 @@ def seen(
     compared[~ok] = np.nan
     margin = np.full(len(ok), np.nan)
     margin[ok] = class_margins(compared[ok], decision[ok])
-    half_a = yardstick.cells("alpha")[:, :, None] / 2 * unit_a
-    candidates = np.asarray(candidates_a, np.float32) / np.float32(unit_a)
-    return Seen(margin, compared, candidates, np.asarray(states_a) > half_a, ok)
+    half = yardstick.cells("alpha")[:, :, None] / 2
+    candidates, states = (
+        np.asarray(values, np.float32) / np.float32(unit_a) for values in (candidates_a, states_a)
+    )
+    return Seen(margin, compared, candidates, states, states > half, ok)
+
+
+@dataclass(frozen=True)
+class Chips:
+    """Samples of a plan at the design's corner.
+
+    ``rows``: of every sample chip, at (place of its clip), ok and margin_units, signed. ``seen``:
+    what became of the first chips' samples, which are the first rows.
+    """
+
+    rows: pd.DataFrame
+    seen: Seen
+
+    def of_clip(self, at: int) -> tuple[Ints, Seen]:
+        """Of the first chips those that ended well with the clip at this place, ascending."""
+        first = self.rows.iloc[: len(self.seen.ok)]
+        here = np.flatnonzero((first["at"].to_numpy() == at) & self.seen.ok)
+        return first["chip"].to_numpy(np.int64)[here], self.seen.take(here)
 
 
 @dataclass(frozen=True)
@@ -96,6 +118,10 @@ class Probe:
     def run(self, at: Ints, delvto_v: Floats, mulu0: Floats, chip: Ints) -> Seen:
         """Sample k is clip ``at[k]`` on the chip of row ``chip[k]`` of the draws, which are (chips,
         devices) in the order of ``devices``."""
+        if not len(at):  # an empty result of the right shape
+            return self.run(
+                np.zeros(1, np.int64), delvto_v[:1], mulu0[:1], np.zeros(1, np.int64)
+            ).take(at)
         parts = [
             self._part(at[k : k + GROUP], delvto_v, mulu0, chip[k : k + GROUP])
             for k in range(0, len(at), GROUP)
@@ -119,6 +145,6 @@ def joined(parts: list[Seen]) -> Seen:
     return Seen(
         *(
             np.concatenate([getattr(part, name) for part in parts])
-            for name in ("margin_units", "compared_units", "candidates_units", "active", "ok")
+            for name in (field.name for field in fields(Seen))
         )
     )

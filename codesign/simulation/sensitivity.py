@@ -5,18 +5,30 @@ standard deviation either way (``codesign.analysis.sensitivity``), and with its 
 ``FAR`` standard deviations. Where the latter flips a state, bisection finds how little does.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from codesign.analysis.sensitivity import PARAMETERS, STEP, Around, sensitivity_rows
-from codesign.simulation.probe import Probe, Seen, joined
+from codesign.analysis.sensitivity import (
+    PARAMETERS,
+    STEP,
+    Around,
+    agreement_of_sigma,
+    by_role,
+    predicted_sigma,
+    sensitivity_rows,
+)
+from codesign.simulation.probe import Chips, Probe, Seen, joined
 
 FAR = 3.0
 # Bisections of FAR: 0.05 of a standard deviation.
 _HALVINGS = 6
 # Chips made at once: arrays of draws of a few megabytes.
 _CHIPS = 1024
+_TOP = 10
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -122,3 +134,40 @@ def _where(rows: NDArray[np.bool_], new: Seen, old: Seen) -> Seen:
     both = joined([new, old])
     index = np.arange(len(rows))
     return both.take(np.where(rows, index, index + len(rows)))
+
+
+def sensitivity_figures(
+    probe: Probe, chips: Chips, tables: Mapping[int, pd.DataFrame]
+) -> dict[str, Any]:
+    """Per clip, by place: the ranking in short, and first order against the chips."""
+    clips = []
+    for at, table in tables.items():
+        index, found = chips.of_clip(at)
+        nominal = probe.nominal(np.array([at]))
+        top = table.head(_TOP)[["label", "device", "parameter", "contribution_units"]]
+        clips.append(
+            {"clip_id": probe.plan.clip_ids[at], "margin_units": float(nominal.margin_units[0])}
+            | agreement_of_sigma(
+                predicted_sigma(table),
+                found.margin_units,
+                first_order(probe, table, index).sum(axis=1) + nominal.margin_units[0],
+                any_differs(found, nominal),
+            )
+            | {
+                "roles": by_role(table),
+                "top": top.to_dict("records"),
+                "thresholds_that_flip_a_state": int(table["flip_sigma"].notna().sum()),
+            }
+        )
+    return {"sensitivity_clips": clips, "sensitivity_devices": len(probe.devices)}
+
+
+def first_order(probe: Probe, table: pd.DataFrame, chips: Ints) -> Floats:
+    """What each device's draws add to the margin to first order, units, (chips, devices)."""
+    draws, sigma = probe.draws(chips), probe.sigma()
+    slope = table.pivot_table(index="device", columns="parameter", values="slope_units_per_sigma",
+                              dropna=False).loc[list(probe.engine.instances)]  # fmt: skip
+    vth, k = (
+        np.nan_to_num(slope[name].to_numpy()) / sigma[:, p] for p, name in enumerate(("vth", "k"))
+    )
+    return np.asarray(vth * draws.delvto_v + k * (draws.mulu0 - 1.0))

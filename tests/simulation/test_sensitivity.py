@@ -9,9 +9,8 @@ from scipy.optimize import brentq
 
 from codesign.analysis.sensitivity import predicted_sigma
 from codesign.device.geometry import Geometry, geometry_of
-from codesign.simulation.drawn_chips import first_order
 from codesign.simulation.probe import Probe
-from codesign.simulation.sensitivity import FAR, any_differs, measure_clip
+from codesign.simulation.sensitivity import FAR, any_differs, first_order, measure_clip
 from tests.engine.law import KD_PER_V, MOBILITY_POWER, current_a
 from tests.simulation.probes import small_probe
 
