@@ -191,17 +191,25 @@ def _altered(point: ProcessPoint, text: str, k: int, change: Alteration) -> str:
 
 def _loop(plot: Plot, k: int, bias: CellBias) -> Loop:
     v0, candidate, state = plot[f"v(xc{k}.v0)"], plot[f"@mrelu{k}[id]"], plot[f"@mo{k}[id]"]
-    slope = np.sign(np.diff(candidate))
-    folds = np.flatnonzero(slope[1:] != slope[:-1]) + 1
-    # Two folds, a maximum then a minimum: anything else is not a hysteresis.
-    if len(folds) != 2 or slope[0] < 0:
+    found = folds(candidate)
+    if found is None:
         raise NotBistable(
             f"A cell with I_thresh = {bias.threshold:.3g}, I_width = {bias.width:.3g} and I_gain = "
             f"{bias.gain:.3g} unit currents is not bistable at this process point; change "
             "hardware.unit_current_a, supply_v or the device sizes."
         )
-    beta_hi, beta_lo = (_vertex(candidate, int(fold)) for fold in folds)
+    beta_hi, beta_lo = found
     return Loop(v0, candidate, state, beta_hi, beta_lo, float(state[-1]))
+
+
+def folds(candidate: NDArray[np.float64]) -> tuple[float, float] | None:
+    """The thresholds (upper, lower) of a candidate along equal steps of v0: its two folds, a
+    maximum and then a minimum. None for anything else, which is not a hysteresis."""
+    slope = np.sign(np.diff(candidate))
+    turns = np.flatnonzero(slope[1:] != slope[:-1]) + 1
+    if len(turns) != 2 or slope[0] < 0:
+        return None
+    return _vertex(candidate, int(turns[0])), _vertex(candidate, int(turns[1]))
 
 
 def _vertex(y: NDArray[np.float64], k: int) -> float:
