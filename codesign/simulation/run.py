@@ -1,6 +1,5 @@
 """Simulate a design: plan, engine, tables, judge, figures. What is finished stays finished."""
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, as_completed
 from dataclasses import replace
@@ -17,6 +16,7 @@ from codesign.mapping.design import count_mapping
 from codesign.pdk import Pdk
 from codesign.runs import Run
 from codesign.simulation.area import scaled_run
+from codesign.simulation.aside import take_folder
 from codesign.simulation.attempts import timing_figures
 from codesign.simulation.drawn_chips import analyse_chips
 from codesign.simulation.engines import (
@@ -94,7 +94,7 @@ def simulate(
     if plan.noise and engines is not None:
         engines = noisy_engines(engines, setting.points)
     key = None if engines is None else engines_key(engines)
-    _prepare(setting, key)
+    _prepare(setting, key, say)
     with worker_pool(setting.workers) as executor:
         # Cells as designed are measured once, with the nominal chip they belong to.
         loops = _measure_cells(executor, setting) if plan.chips is None else None
@@ -139,12 +139,14 @@ def simulate(
     return figures
 
 
-def _prepare(setting: Setting, key: str | None) -> None:
-    """The plan's folder; samples of another plan are removed, those of this one are kept."""
+def _prepare(setting: Setting, key: str | None, say: Say) -> None:
+    """The plan's folder, with the samples of this plan; those of another are put aside."""
     run, plan, folder = setting.run, setting.plan, setting.folder
+    found = existing_digest(run, plan.name)
+    moved = take_folder(folder, plan.digest, found, setting.options.fresh)
+    if moved is not None:
+        say(f"The samples of another plan, in {folder}, are kept in {moved}.")
     try:
-        if setting.options.fresh or existing_digest(run, plan.name) not in (None, plan.digest):
-            shutil.rmtree(folder, ignore_errors=True)
         for name in ("shards", "waves", "logs", "work"):
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
