@@ -42,9 +42,9 @@ def chip_table(samples: pd.DataFrame, states_per_sample: int, wanted: int) -> pd
             "decisions_agreeing": table["agree"].fillna(False).to_numpy(bool) & ok,
             "right": (table["chip_decision"] == table["label"]).fillna(False).to_numpy(bool) & ok,
             "twin_right": (table["twin_decision"] == table["label"]).to_numpy(bool) & ok,
-            "states_differing": _present(table["states_differing"]),
-            "square": _present(table["candidate_error_rms_units"]) ** 2,
-            **{name: _present(table[name]) for name in POWERS},
+            "states_differing": _present(table["states_differing"], ok),
+            "square": _present(table["candidate_error_rms_units"], ok) ** 2,
+            **{name: _present(table[name], ok) for name in POWERS},
         }
     )
     sums = rows.groupby(["corner", "chip"], sort=False, as_index=False).sum()
@@ -75,9 +75,9 @@ def chip_table(samples: pd.DataFrame, states_per_sample: int, wanted: int) -> pd
     return found.merge(_least_margin(table[ok]), on=["corner", "chip"], how="left")
 
 
-def _present(values: "pd.Series[Any]") -> NDArray[np.float64]:
-    """Numbers, and 0 where a failed sample has none."""
-    return np.asarray(np.nan_to_num(values.to_numpy(np.float64, na_value=np.nan)))
+def _present(values: "pd.Series[Any]", ok: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Numbers, and 0 for samples that failed."""
+    return np.where(ok, values.to_numpy(np.float64, na_value=np.nan), 0.0)
 
 
 def _least_margin(ok: pd.DataFrame) -> pd.DataFrame:

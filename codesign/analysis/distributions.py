@@ -51,9 +51,15 @@ def describe(values: NDArray[np.float64]) -> Distribution | None:
         p = float(stats.normaltest(kept).pvalue)
     least, p5, median, p95, most = (float(q) for q in np.quantile(kept, (0, 0.05, 0.5, 0.95, 1)))
     return Distribution(
-        len(kept), float(kept.mean()), float(kept.std(ddof=1)) if len(kept) > 1 else float("nan"),
+        len(kept), float(kept.mean()), _sigma(kept, flat),
         skew, kurtosis, p, least, p5, median, p95, most, _shape(flat, few, skew, kurtosis, p),
     )  # fmt: skip
+
+
+def _sigma(values: NDArray[np.float64], flat: bool) -> float:
+    if len(values) < 2:
+        return float("nan")
+    return 0.0 if flat else float(values.std(ddof=1))
 
 
 def _shape(flat: bool, few: bool, skew: float, kurtosis: float, p: float) -> str:
@@ -65,7 +71,7 @@ def _shape(flat: bool, few: bool, skew: float, kurtosis: float, p: float) -> str
         return "normal"
     if abs(skew) > 0.5:
         return "skewed to low values" if skew < 0 else "skewed to high values"
-    return "heavy tails" if kurtosis > 0 else "light tails"
+    return "heavy tails" if kurtosis > 0 else "light tails or several humps"
 
 
 def distribution_table(table: pd.DataFrame, by: list[str], quantities: list[str]) -> pd.DataFrame:

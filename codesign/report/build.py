@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -63,47 +64,64 @@ _SOFTWARE_FIRST = (
 )
 
 
+@dataclass(frozen=True)
+class Other:
+    """A page beside the first: ``file``, the ``word`` by which pages link it, head and sections."""
+
+    file: str
+    word: str
+    head: Verdict
+    sections: Sequence[Section]
+
+
 def build_report(run: Run, plan: str = "nominal") -> Path:
     """Write report/index.html from whatever stages of ``run`` exist, and return its path.
 
-    A simulation that explains its disagreements has agreement.html beside it.
+    A simulation that explains its disagreements has agreement.html beside it, a plan of chips
+    mismatch.html; they link one another.
 
     ``plan`` names the simulation plan whose results are shown. The same files give the same
     bytes. Raises InputError for missing or damaged files, naming the command that makes them.
     """
     data = load_run(run, plan)
     path = run.report_dir / "index.html"
-    write_text(path, render_page(data))
-    other = path.with_name("agreement.html")
-    page = agreement_page(data)
-    if page is None:
-        other.unlink(missing_ok=True)
-    else:
-        title = f"{data.flow.name}: agreement"
-        write_text(other, render_document(title, _facts(data), *page, back="index.html"))
-    _write_mismatch(data)
+    others = _other_pages(data)
+    links = [(other.file, other.word) for other in others]
+    write_text(path, render_page(data, links))
+    for other in others:
+        title = f"{data.flow.name}: {other.word}"
+        beside = [link for link in links if link[0] != other.file]
+        page = render_document(
+            title, _facts(data), other.head, other.sections, back="index.html", links=beside
+        )
+        write_text(path.with_name(other.file), page)
+    # Pages of what is no longer there would be of another run.
+    written = {other.file for other in others}
+    for pattern in ("agreement.html", "mismatch*.html"):
+        for stale in run.report_dir.glob(pattern):
+            if stale.name not in written:
+                stale.unlink()
     return path
 
 
-def _write_mismatch(data: RunData) -> None:
-    """One page per plan of chips; pages of plans that are gone go too."""
-    folder, written = data.run.report_dir, set()
-    for name, plan, head, sections in mismatch_pages(data):
-        title = f"{data.flow.name}: mismatch" + (f" ({plan})" if plan != "mc" else "")
-        write_text(
-            folder / name, render_document(title, _facts(data), head, sections, back="index.html")
-        )
-        written.add(name)
-    for path in folder.glob("mismatch*.html"):
-        if path.name not in written:
-            path.unlink()
+def _other_pages(data: RunData) -> list[Other]:
+    """Every page beside the first that this run has something for."""
+    page = agreement_page(data)
+    found = [] if page is None else [Other("agreement.html", "agreement", *page)]
+    for file, plan, head, sections in mismatch_pages(data):
+        scale = plan.removeprefix("mc").strip("_")
+        found.append(Other(file, f"mismatch {scale}".strip().replace("_", " "), head, sections))
+    return found
 
 
-def render_page(data: RunData) -> str:
-    """The page of a run as one self-contained HTML document."""
+def render_page(data: RunData, links: Sequence[tuple[str, str]] = ()) -> str:
+    """The page of a run as one self-contained HTML document; ``links``: pages beside it."""
     order = _SECTIONS if data.simulation is not None else _SOFTWARE_FIRST
     sections = [section for make in order if (section := make(data)) is not None]
-    return render_document(data.flow.name, _facts(data), verdict(data), sections, data.notices)
+    facts = _facts(data)
+    return render_document(
+        data.flow.name, facts, verdict(data), sections, data.notices, links=links
+    )
 
 
 def render_document(
@@ -113,9 +131,10 @@ def render_document(
     sections: Sequence[Section],
     notices: Sequence[str] = (),
     back: str | None = None,
+    links: Sequence[tuple[str, str]] = (),
 ) -> str:
     """A page of the house: title and facts, the verdict row, then sections; ``back`` is the page
-    it belongs to."""
+    it belongs to, ``links`` are (file, word) of the pages beside it."""
     scripts = [_asset("theme.js"), _asset("report.js")]
     if any(section.waves for section in sections):
         scripts.append(_script("ticks", "waves_data", "waves_draw", "waves_controls"))
@@ -128,6 +147,7 @@ def render_document(
         verdict=head,
         notices=notices,
         back=back,
+        links=links,
         sections=sections,
         # Trusted: files of this package, and colours from codesign.report.style.
         style=Markup(palette_css() + _asset("report.css")),  # noqa: S704

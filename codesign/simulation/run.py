@@ -18,6 +18,7 @@ from codesign.runs import Run
 from codesign.simulation.area import scaled_run
 from codesign.simulation.aside import take_folder
 from codesign.simulation.attempts import timing_figures
+from codesign.simulation.cell_spread import measure_cell_spread
 from codesign.simulation.drawn_chips import analyse_chips
 from codesign.simulation.engines import (
     Batch,
@@ -119,6 +120,7 @@ def simulate(
         figures |= timing_figures(results.timings)
         figures |= _facts(setting, results) | _suppression(setting, batch, say)
         figures |= population_figures(setting, results.samples)
+        figures |= measure_cell_spread(setting, say)
         figures |= analyse_chips(setting, lambda: _shards(folder, plan, key), batch, say)
         if plan.noise:
             figures |= compare_with_still(

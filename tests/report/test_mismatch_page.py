@@ -11,7 +11,7 @@ from codesign.report import build_report
 from codesign.report.mismatch.data import load_population, population_plans
 from codesign.report.mismatch.verdict import mismatch_verdict
 from codesign.runs import Run
-from tests.report.fake_population import add_population
+from tests.report.fake_population import add_areas, add_population, add_tables
 from tests.report.fake_run import make_run
 from tests.report.pages import Page
 
@@ -87,11 +87,21 @@ def test_pages_of_other_plans_come_and_go(tmp_path: Path) -> None:
     add_population(made, chips=6)
     add_population(made, chips=6, plan="mc_area4")
     assert population_plans(made) == ["mc", "mc_area4"]
-    assert "(mc_area4)" in html_of(made, "mismatch_area4.html")
-    (made.sim_dir("mc_area4") / "summary.json").unlink()
+    assert len(list(build_report(made).parent.glob("*.html"))) == 3
+    for name, others in (
+        ("index.html", {"mismatch.html", "mismatch_area4.html"}),
+        ("mismatch.html", {"index.html", "mismatch_area4.html"}),
+        ("mismatch_area4.html", {"index.html", "mismatch.html"}),
+    ):
+        page = Page((made.report_dir / name).read_text())
+        linked = {element.attributes.get("href") for element in page.all("a")}
+        assert others <= linked
+        assert name not in linked
+    for plan in ("mc", "mc_area4"):
+        (made.sim_dir(plan) / "summary.json").unlink()
     build_report(made)
     assert not (made.report_dir / "mismatch_area4.html").exists()
-    assert (made.report_dir / "mismatch.html").exists()
+    assert not (made.report_dir / "mismatch.html").exists()
 
 
 def test_corners_are_compared(tmp_path: Path) -> None:
@@ -105,7 +115,7 @@ def test_corners_are_compared(tmp_path: Path) -> None:
 
 def test_the_page_does_not_grow_with_chips(tmp_path: Path) -> None:
     sizes = []
-    for chips in (400, 4000):
+    for chips in (300, 1500):
         made = make_run(tmp_path / str(chips), "design")
         add_population(made, chips=chips)
         sizes.append(len(html_of(made)))
@@ -115,13 +125,14 @@ def test_the_page_does_not_grow_with_chips(tmp_path: Path) -> None:
 def test_names_from_files_are_escaped(tmp_path: Path) -> None:
     made = make_run(tmp_path / "run", "design")
     add_population(made, chips=6, failed=(1,))
-    html = html_of(made)
-    assert "<b>9</b>" not in html
     path = made.sim_dir("mc") / "spread.parquet"
     spread = pd.read_parquet(path)
     spread["clip_id"] = "<script>alert(1)</script>"
     spread.to_parquet(path)
-    assert "<script>alert" not in html_of(made)
+    html = html_of(made)
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert "<b>9</b>" not in html
 
 
 def test_no_good_sample_is_still_a_page(tmp_path: Path) -> None:
@@ -140,4 +151,87 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     add_population(made, chips=4)
     (made.sim_dir("mc") / "spread.parquet").write_bytes(b"no parquet")
     with pytest.raises(InputError, match=r"spread\.parquet .* cannot be read"):
+        build_report(made)
+
+
+def test_what_was_not_computed_says_how_to_get_it(page: Page) -> None:
+    for section, how in (
+        ("cells", "for plans of 50 chips and more"),
+        ("devices", "--sensitivity CLIPS"),
+        ("worst", "--sensitivity CLIPS"),
+        ("twin", "for plans of 50 chips"),
+        ("suppression", "for plans of 50 chips"),
+        ("area", "--area-scale 4"),
+    ):
+        assert how in page.text(section)
+
+
+def test_the_reason_of_the_simulation_is_given(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "run", "design")
+    add_population(made, chips=4, chip_analysis="fewer than 50 chips <b>", cell_spread="too few")
+    page = Page(html_of(made))
+    assert "Not computed: fewer than 50 chips <b>." in page.text("devices")
+    assert "Not computed: too few." in page.text("cells")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    made = make_run(tmp_path_factory.mktemp("whole") / "run", "design")
+    add_population(
+        made, failed=(1,), failures={"timeout": 1}, threshold_sigma_relative=0.031,
+        threshold_law_sigma_relative=0.03, gain_sigma_relative=0.029, cell_spread="done",
+        chip_analysis="done", twin_stands_in="within limits", twin_decisions_unlike=1,
+        twin_decisions_compared=80, worst_chips_failing=2, worst_chips_recovered=1,
+        peak_memory_sample_bytes=32_000_000,
+    )  # fmt: skip
+    add_tables(made)
+    add_areas(made)
+    return Page(html_of(made))
+
+
+def test_cells_stand_beside_the_law(whole: Page) -> None:
+    text = whole.text("cells")
+    assert "relative sigma of 3.10 % (median over 6 cells; the mismatch law gives 3.00 %" in text
+    assert "Cells over 60 chips" in text
+
+
+def test_devices_are_ranked_and_worst_chips_explained(whole: Page) -> None:
+    text = whole.text("devices")
+    assert "The largest part comes from weight<0>: 1.0 units of sigma" in text
+    assert "1.5 sigma: layers.0[1] frame 2" in text
+    text = whole.text("worst")
+    assert "The 2 chips that lose most votes" in text
+    assert "1 of the 2 that decide wrongly" in text
+    assert "the first 3" in text
+    assert "not by those named" in text
+    assert "weight[0]" in text
+
+
+def test_the_twin_is_judged_by_every_test(whole: Page) -> None:
+    text = whole.text("twin")
+    assert "✓ May stand in, within limits" in text
+    assert "1 of 2 quantities that vary differ significantly" in text
+    assert "1 of 80 decisions are unlike" in text
+    assert "✗ differs" in text
+
+
+def test_areas_are_in_order(whole: Page) -> None:
+    text = whole.text("area")
+    assert "From 1 to 16 times the drawn area" in text
+    assert "from 31 of 50 to 46 of 50" in text
+
+
+def test_failed_and_retried_samples_are_named(whole: Page) -> None:
+    text = whole.text("samples")
+    assert "1 of 120 samples failed (1 timeout)" in text
+    assert "sim/mc/logs/sample-00001.log" in text
+    assert "Run more than once: 1 of 120" in text
+    assert "the largest simulator process held 32.0 MB" in text
+
+
+def test_a_damaged_area_table_is_named(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "run", "design")
+    add_population(made, chips=4)
+    (made.path / "sim" / "area_scale.json").write_text("{}")
+    with pytest.raises(InputError, match=r"area_scale\.json"):
         build_report(made)

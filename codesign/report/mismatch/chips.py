@@ -71,8 +71,12 @@ def _power(chips: pd.DataFrame) -> Figure:
 
 def _states(chips: pd.DataFrame) -> Figure:
     values = chips["state_agreement"].to_numpy(float)
+    counted = chips[chips["state_agreement"] > 0]
+    total = (counted["states_agreeing"] / counted["state_agreement"]).max() if len(counted) else 1
     return Figure(
-        histogram(values, "chips-states", "states of a chip equal to the twin's", "%"),
+        histogram(
+            values, "chips-states", "states of a chip equal to the twin's", "%", step=1 / total
+        ),
         "Part of its states in which a chip is as the twin; a heap at the left edge would be chips "
         "with a memory cell that does not switch.",
     )
@@ -141,7 +145,8 @@ def _corners(found: Population) -> Table | None:
 
 
 _NAMES = {
-    "accuracy": ("Accuracy", "%"), "vote_agreement": ("Decisions as the twin", "%"),
+    "accuracy": ("Accuracy", "%"), "accuracy_loss": ("Accuracy, software minus chip", "%"),
+    "vote_agreement": ("Decisions as the twin", "%"),
     "state_agreement": ("States as the twin", "%"),
     "candidate_error_rms_units": ("Candidate error, rms", "units"),
     "margin_least_units": ("Least margin over its clips", "units"),
@@ -154,6 +159,12 @@ def _shown(value: Any, unit: str) -> Cell:
     if unit == "%":
         return figure(value, percent(value, 2))
     return figure(value, quantity(value, "W") if unit == "W" else fixed(value, 4))
+
+
+def _p_words(p: Any) -> str:
+    if not is_number(p):
+        return ""
+    return " (p < 0.001)" if p < 0.001 else f" (p {number(p, 1)})"
 
 
 def _distributions(found: Population) -> Table | None:
@@ -171,8 +182,7 @@ def _distributions(found: Population) -> Table | None:
                 figure(row.count, count(row.count)),
                 *(_shown(getattr(row, k), unit) for k in ("mean", "sigma", "p5", "median", "p95")),
                 figure(row.skew, fixed(row.skew, 2)),
-                text(row.shape + (f" (p {number(row.p_normal, 1)})" if is_number(row.p_normal)
-                                  else "")),
+                text(row.shape + _p_words(row.p_normal)),
             )
         )  # fmt: skip
     corner = "Corner | " if several else ""

@@ -17,9 +17,9 @@ _SAMPLES = (
     "network_margin_units logit_margin_units agree label twin_decision"
 )
 _CHIPS = (
-    "corner chip samples samples_ok samples_failed whole decisions_agreeing vote_agreement "
-    "accuracy state_agreement candidate_error_rms_units mean_power_w margin_least_units "
-    "margin_least_clip"
+    "corner chip samples samples_ok samples_failed whole decisions_agreeing states_agreeing "
+    "vote_agreement accuracy state_agreement candidate_error_rms_units mean_power_w "
+    "margin_least_units margin_least_clip"
 )
 _SPREAD = (
     "corner clip clip_id network_margin_units pairs pairs_failed votes_kept margin_mean_units "
@@ -31,10 +31,15 @@ _CURVES = "spec name op spec_limit limit chips passed yield yield_low yield_high
 # Tables that other parts of a simulation make, with the columns that are shown.
 OPTIONAL = {
     "distributions": "corner quantity count mean sigma skew p_normal shape p5 median p95",
-    "thresholds": "parameter layer unit programmed mean_relative sigma_relative skew chips",
-    "sensitivity": "clip_id device role parameter contribution_units rank",
-    "worst_chips": "chip clip_id margin_units device share_units rank",
-    "twosample": "quantity n_transistors n_twin statistic p_value",
+    "thresholds": "parameter layer unit programmed nominal mean_relative sigma_relative "
+    "sigma_units law_sigma_relative skew shape chips",
+    "cell_draws": "chip layer unit beta_hi_units beta_lo_units width_units alpha_units",
+    "sensitivity": "clip_id device label role parameter sigma contribution_units rank",
+    "worst_chips": "chip failures clip_id margin_units predicted_margin_units device label "
+    "share_units rank delvto_sigma margin_without_units recovers ranked_by",
+    "twosample": "quantity clip_id n_transistors n_twin statistic p_value p_holm differs "
+    "mean_transistors mean_twin std_transistors std_twin shift_sigma std_ratio paired_error_rms "
+    "paired_shift_sigma paired_std_ratio",
     "suppression_chips": "chip sigma_units ratio_median",
     "timings": "sample wall_s",
 }

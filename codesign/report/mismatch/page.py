@@ -6,10 +6,17 @@ from dataclasses import replace
 import pandas as pd
 
 from codesign.report.load import RunData, Simulation
+from codesign.report.mismatch.area import area_section
+from codesign.report.mismatch.cells import cells_section
 from codesign.report.mismatch.chips import chips_section
 from codesign.report.mismatch.data import Population, load_population, population_plans
+from codesign.report.mismatch.devices import devices_section
 from codesign.report.mismatch.margins import margins_section
+from codesign.report.mismatch.samples import samples_section
+from codesign.report.mismatch.suppression import suppression_section
+from codesign.report.mismatch.twin import twin_section
 from codesign.report.mismatch.verdict import mismatch_verdict
+from codesign.report.mismatch.worst import worst_section
 from codesign.report.mismatch.yields import yield_section
 from codesign.report.page import Section
 from codesign.report.sections.engine import engine_section
@@ -37,6 +44,13 @@ def _sections(data: RunData, found: Population) -> list[Section]:
         lambda: margins_section(own, found),
         lambda: yield_section(found),
         lambda: chips_section(found),
+        lambda: area_section(found),
+        lambda: cells_section(found),
+        lambda: devices_section(found),
+        lambda: worst_section(found),
+        lambda: twin_section(found),
+        lambda: suppression_section(found),
+        lambda: samples_section(found),
         lambda: engine_section(own),
         lambda: provenance_section(own),
     )
