@@ -1,6 +1,6 @@
 """Our draws held against the process's own: mismatch, and variation of the whole process.
 
-    python benchmarks/mismatch.py [--chips 200] [--network runs/digits --wafers 8] [PART ...]
+    python benchmarks/mismatch.py [--chips 200] [--plans 3] [--network RUN --wafers 8] [PART ...]
 
 Parts: ``cells`` (spread of a cell's thresholds and gain at three sizes, ours and by the wrappers of
 GF180MCU's model file), ``sources`` (what one standard deviation of each number of the section
@@ -48,6 +48,8 @@ Floats = NDArray[np.float64]
 SIZES = ((2e-6, 5e-6, 0.080), (4e-6, 1e-5, 0.041), (8e-6, 9.9e-6, 0.030))
 # In unit currents: threshold, width and gain of the cell whose spread is measured.
 BIAS = CellBias(1.0, 0.5, 1.0)
+# Wafers a cell is measured on: each is a process of ngspice for one cell.
+CELL_WAFERS = 60
 NONE = PairConstants(a_vt_v_m=0, a_k_m=0)
 DEVICES: tuple[tuple[Polarity, float, float], ...] = (
     ("n", 4e-6, 1e-5), ("p", 4e-6, 1e-5), ("n", 1.2e-6, 1e-5), ("p", 1.2e-6, 1e-5),
@@ -96,27 +98,30 @@ def native_cells(point: ProcessPoint, w_m: float, l_m: float, chips: int) -> Cel
     )  # fmt: skip
 
 
-def cells(point: ProcessPoint, chips: int) -> None:
-    print(f"\n## Cells: {chips} chips of ours, {chips} of the model file's own\n")
+def cells(point: ProcessPoint, chips: int, plans: int) -> None:
+    count = chips * plans
+    print(f"\n## Cells: {count} chips of ours, {count} of the model file's own\n")
     print(
         "Standard deviation over chips in per cent of the mean, 95 % interval in brackets; ideal "
-        "bias currents\nof 1, 0.5 and 1 nA into diodes of the cell's own mirror size.\n"
+        "bias currents\nof 1, 0.5 and 1 nA into diodes of the cell's own mirror size. Ours are the "
+        f'first {chips} chips of the\nrun seeds 0 to {plans - 1}; "by plan" is each by itself.\n'
     )
-    print("| size | quantity | planned | ours | native | ours / native | KS p |")
-    print("|---|---|---|---|---|---|---|")
-    for number, (w_m, l_m, planned) in enumerate(SIZES):
+    print("| size | quantity | planned | ours | by plan | native | ours / native | KS p |")
+    print("|---|---|---|---|---|---|---|---|")
+    seeds = [chip_seed(plan, chip) for plan in range(plans) for chip in range(chips)]
+    for w_m, l_m, planned in SIZES:
         network = diode_cell(w_m, l_m, point.hardware)
-        # Other chips at every size: three sizes are then three independent measurements.
-        seeds = [chip_seed(number, chip) for chip in range(chips)]
         draws = draw_mismatch(network.mosfets, point.pdk.mismatch, seeds)
         ours = measure_drawn(point, network, BIAS, draws)
-        native = native_cells(point, w_m, l_m, chips)
+        native = native_cells(point, w_m, l_m, count)
         for name in ("beta_hi", "beta_lo", "alpha"):
             mine, theirs = getattr(ours, name), getattr(native, name)
+            parts = [part[np.isfinite(part)] for part in np.split(mine, plans)]
+            each = ", ".join(f"{100 * part.std(ddof=1) / part.mean():.2f}" for part in parts)
             size = f"{w_m * 1e6:g}u/{l_m * 1e6:g}u"
             print(
                 f"| {size} | {name} | {f'{100 * planned:.1f}' if name == 'beta_hi' else ''} | "
-                f"{spread(mine)} | {spread(theirs)} | {compared(mine, theirs)} |",
+                f"{spread(mine)} | {each} | {spread(theirs)} | {compared(mine, theirs)} |",
                 flush=True,
             )
         if not (ours.bistable.all() and native.bistable.all()):
@@ -245,15 +250,19 @@ def process(point: ProcessPoint, chips: int) -> None:
         f"native {stats.pearsonr(n_native, p_native).statistic:.2f}.\n"
     )
     network = diode_cell(4e-6, 1e-5, point.hardware)
-    chosen = draw_mismatch(network.mosfets, law, [chip_seed(0, chip) for chip in range(chips)])
+    few = min(chips, CELL_WAFERS)
+    chosen = draw_mismatch(network.mosfets, law, [chip_seed(0, chip) for chip in range(few)])
     mine_cells = measure_drawn(point, network, BIAS, chosen)
     ones = draw_mismatch(network.mosfets, MismatchLaw(nmos=NONE, pmos=NONE), [0])
     native_values = measure_cells_as(
-        point, network, BIAS, range(chips),
+        point, network, BIAS, range(few),
         lambda _, placed: flat_text(placed, models(point), ones.delvto_v[0], ones.mulu0[0]),
         native, chunk=1,
     )  # fmt: skip
-    print("| cell | sigma ours | sigma native | ours / native | KS p |\n|---|---|---|---|---|")
+    print(
+        f"| cell, {few} wafers | sigma ours | sigma native | ours / native | KS p |\n"
+        "|---|---|---|---|---|"
+    )
     for name in ("beta_hi", "beta_lo", "alpha"):
         mine, other = getattr(mine_cells, name), getattr(native_values, name)
         print(
@@ -323,6 +332,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--chips", type=int, default=200)
+    parser.add_argument("--plans", type=int, default=3)
     parser.add_argument("--network", type=Path)
     parser.add_argument("--wafers", type=int, default=8)
     given = parser.parse_args()
@@ -330,7 +340,7 @@ def main() -> None:
     point = find_point(HardwareSection())
     print(f"{point.pdk.title}, corner {point.hardware.corner}, {point.ngspice_version}.")
     if "cells" in parts:
-        cells(point, given.chips)
+        cells(point, given.chips, given.plans)
     if "sources" in parts:
         sources(point)
     if "process" in parts:

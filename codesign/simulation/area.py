@@ -97,7 +97,20 @@ def scaled_run(run: Run, scale: float, pdk_root: Path | None, say: Say) -> Run:
             f"{_size(hardware.cell_w_m, hardware.cell_l_m)}"
         )
         export_design(scaled, hardware, pdk_root, say)
+    needed_s = settling_frame_s(load_exported(scaled))
+    if needed_s > hardware.frame_s:
+        say(
+            f"area scale {scale:g}: at {hardware.unit_current_a * 1e9:g} nA the slowest line wants "
+            f"frames of {needed_s * 1e3:.3g} ms, and they are {hardware.frame_s * 1e3:g} ms: "
+            "settling is part of the result"
+        )
     return scaled
+
+
+def settling_frame_s(exported: Exported) -> float:
+    """The frame in which the slowest line of a design settles, by its range plan: its own frame, or
+    a longer one (seconds)."""
+    return float(exported.facts["ranges"]["suggestion"]["frame_s"])
 
 
 def _is_there(run: Run, hardware: HardwareSection, pdk: Pdk) -> bool:

@@ -14,18 +14,22 @@ import pandas as pd
 
 from codesign.errors import InputError
 from codesign.files import atomic_path, write_json
+from codesign.mapping.exported import load_exported
 from codesign.runs import Run
+from codesign.simulation.area import settling_frame_s, variant_of
 from codesign.simulation.run import Options, Progress, Say, simulate
 
 # What a row takes from the summary of its plan as it is.
 COPIED = (
     "plan", "gate_area_m2", "chips", "samples_ok", "samples_failed", "vote_agreement",
     "vote_agreement_interval", "chips_all_decisions_agreeing", "state_agreement",
-    "accuracy_chip_mean", "accuracy_chip_p5", "accuracy_chip_min", "mean_power_w",
+    "accuracy_chip_mean", "accuracy_chip_p5", "accuracy_chip_min", "mean_power_w", "frame_s",
     "margin_sigma_units_median", "judge_verdict",
 )  # fmt: skip
 NAME = "area_scale"
 _BY = ["clip", "layer", "unit", "frame"]
+# Candidates below this are off: a ReLU has cut them, on every chip.
+_ON_UNITS = 0.1
 
 
 def simulate_areas(
@@ -48,7 +52,9 @@ def simulate_areas(
     for scale in sorted(set(scales)):
         say(f"area scale {scale:g}")
         figures = simulate(run, replace(options, area_scale=scale), progress, say)
-        rows.append(area_row(scale, figures, run.sim_dir(figures["plan"])))
+        row = area_row(scale, figures, run.sim_dir(figures["plan"]))
+        exported = load_exported(replace(run, variant=variant_of(scale)))
+        rows.append(row | {"settling_frame_s": settling_frame_s(exported)})
         each(figures)
         write_areas(run, rows)
     return rows
@@ -68,17 +74,19 @@ def area_row(scale: float, figures: dict[str, Any], folder: Path) -> dict[str, A
 def candidate_spread(folder: Path) -> dict[str, float]:
     """How candidates scatter over chips, and how far their mean lies from the twin's.
 
-    ``sigma_units``: standard deviation over the chips of one candidate (of a clip, unit and frame),
-    the median of all of them; ``offset_units``: the median distance of the chips' median from the
-    twin's candidate, which is what all chips share: settling, for the most part. Medians, so that
-    neither is moved by the few candidates behind a state that differs.
+    ``sigma_units``: standard deviation over the chips of one candidate (of a clip, unit and frame)
+    that is on in the twin, the median of all of them; ``offset_units``: the median distance of the
+    chips' median from the twin's candidate, which is what all chips share: settling, for the most
+    part. Medians, so that neither is moved by the few candidates behind a state that differs.
     """
     columns = ["sample", *_BY[1:], "chip_candidate_units", "twin_candidate_units"]
     states = pd.read_parquet(folder / "states.parquet", columns=columns)
     clip = pd.read_parquet(folder / "samples.parquet", columns=["sample", "clip"])
-    table = states.merge(clip, on="sample")
+    table = states[states["twin_candidate_units"] > _ON_UNITS].merge(clip, on="sample")
     grouped = table.groupby(_BY)["chip_candidate_units"]
     offset = grouped.median() - table.groupby(_BY)["twin_candidate_units"].first()
+    if not len(table):
+        return {}
     return {
         "sigma_units": float(np.median(grouped.std(ddof=1).dropna())),
         "offset_units": float(np.median(np.abs(offset))),

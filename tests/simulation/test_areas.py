@@ -78,6 +78,11 @@ def test_the_same_candidates_on_chips_are_told_from_what_all_share(tmp_path: Pat
          "twin_candidate_units": 1.0 + unit, "chip_candidate_units": 1.4 + unit - 0.2 * chip}
         for chip in range(2) for clip in range(2) for unit in range(3)
     ]  # fmt: skip
+    # What is off on every chip says nothing.
+    rows += [
+        {**row, "unit": unit, "twin_candidate_units": 0.0, "chip_candidate_units": 1e-9}
+        for row in rows for unit in range(3, 9)
+    ]  # fmt: skip
     pd.DataFrame(rows).to_parquet(tmp_path / "states.parquet")
     pd.DataFrame({"sample": range(4), "clip": [0, 1, 0, 1]}).to_parquet(
         tmp_path / "samples.parquet"
