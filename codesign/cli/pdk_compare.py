@@ -65,7 +65,7 @@ def command(
     options = Options(clips=clips, jobs=jobs, pdk_root=pdk_root, engine=cast(EngineName, engine))
     with console.status("mapping") as status:
 
-        def show(done: int, total: int, failed: int) -> None:
+        def show(done: int, total: int, failed: int, retried: int = 0, kept: int = 0) -> None:
             status.update(f"simulating: {done} of {total}" + f", {failed} failed" * bool(failed))
 
         summary = compare_processes(

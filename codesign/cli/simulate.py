@@ -1,13 +1,10 @@
 """``codesign simulate``: test clips at transistor level, compared with the software twin."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBar
 
 from codesign.analysis.yields import DEFAULT_SPECS, Spec
 from codesign.cli.chip_options import chip_options, refuse_sensitivity
@@ -18,8 +15,10 @@ from codesign.cli.corners import (
     refuse_without_corners,
     selection,
 )
+from codesign.cli.execution_options import execution_options, given
 from codesign.cli.noise_options import check_noise_judge, describe_noise, noise_option
-from codesign.cli.options import console, pdk_root_option, run_argument
+from codesign.cli.options import pdk_root_option, run_argument
+from codesign.cli.progress import with_progress
 from codesign.cli.simulated import describe
 from codesign.cli.specs import check_yield, refuse_without_chips, spec_options
 from codesign.cli.varied import describe_areas, refuse_areas_without_chips, varied_options
@@ -30,13 +29,13 @@ from codesign.simulation.areas import NAME as AREAS
 from codesign.simulation.areas import simulate_areas
 from codesign.simulation.corners import CornerOptions, simulate_corners
 from codesign.simulation.engines import NGSPICE_UP_TO, EngineName
+from codesign.simulation.execution_options import ExecutionOptions
 from codesign.simulation.plan import NOMINAL, Range
 from codesign.simulation.points import CLIPS, CORNERS_PLAN
-from codesign.simulation.run import Options, Progress, Say, simulate
+from codesign.simulation.run import Options, simulate
 from codesign.simulation.setting import JUDGE_SAMPLES
 from codesign.twin.twins import TWINS, TwinName
 
-Figures = TypeVar("Figures")
 _ENGINES = ("auto", "ngspice", "batched")
 
 
@@ -147,6 +146,7 @@ def sigmas(
 @chip_options
 @varied_options
 @corner_options
+@execution_options
 @click.option("--fresh", is_flag=True, help="Discard finished samples and simulate all again.")
 @pdk_root_option
 def command(
@@ -172,6 +172,7 @@ def command(
     corners: tuple[str, ...],
     supplies: tuple[float, ...],
     temperatures_c: tuple[float, ...],
+    execution: ExecutionOptions,
     fresh: bool,
     pdk_root: Path | None,
 ) -> None:
@@ -191,7 +192,8 @@ def command(
             {"--mc": chips, "--noise": noise, "--samples": samples != (None, None),
              "--twin": twin != "ideal", "--spec": specs, "--min-yield": min_yield is not None,
              "--sensitivity": sensitivity is not None,
-             "--process-variation": process, "--area-scale": area_scales}
+             "--process-variation": process, "--area-scale": area_scales,
+             **given(execution)}
         )  # fmt: skip
         points = CornerOptions(
             clips=clips or CLIPS, bias=bias or "design", batched=engine == "batched",
@@ -216,6 +218,7 @@ def command(
         engine=cast(EngineName | None, engine), judge=judge, suppression=suppression,
         twin=cast(TwinName, twin), corners=corners, specs=specs or DEFAULT_SPECS,
         min_yield=min_yield, sensitivity=sensitivity, process=process, noise=noise,
+        execution=execution,
     )  # fmt: skip
     if area_scales:
         _simulate_areas(opened, options, area_scales)
@@ -255,21 +258,6 @@ def _simulate_areas(run: Run, options: Options, scales: tuple[float, ...]) -> No
 def simulate_with_progress(run: Run, options: Options) -> dict[str, Any]:
     """Simulate with a bar that counts samples and failures."""
     return with_progress(lambda show, say: simulate(run, options, show, say))
-
-
-def with_progress(work: Callable[[Progress, Say], Figures]) -> Figures:
-    """Do ``work`` with a bar that counts samples and failures."""
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[failed]}"),
-    )  # fmt: skip
-    with ProgressBar(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("samples", total=None, failed="")
-
-        def show(done: int, total: int, failed: int) -> None:
-            bar.update(task, completed=done, total=total, failed=f"{failed} failed" * bool(failed))
-
-        return work(show, lambda text: console.print(text, markup=False))
 
 
 def check_judge(figures: dict[str, Any]) -> None:

@@ -2,8 +2,8 @@
 
 import shutil
 from collections.abc import Callable
-from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,6 +20,8 @@ from codesign.simulation.corner_circuits import (
     corner_circuits,
 )
 from codesign.simulation.corner_tables import CornerWork, write_corner_tables
+from codesign.simulation.dispatch import Died, Task, run_tasks
+from codesign.simulation.lock import only_writer
 from codesign.simulation.plan import design_digest, existing_digest
 from codesign.simulation.points import (
     CLIPS,
@@ -33,8 +35,8 @@ from codesign.simulation.points import (
 )
 from codesign.simulation.sample import Job, run_sample, shard_path
 from codesign.simulation.setting import Options, Setting, set_up
-from codesign.simulation.traces import failed, read_traces, write_traces
-from codesign.simulation.workers import worker_pool
+from codesign.simulation.traces import Traces, failed, read_traces, write_traces
+from codesign.simulation.workers import Workers, worker_pool
 
 Progress = Callable[[int, int, int], None]
 Say = Callable[[str], None]
@@ -87,6 +89,15 @@ def simulate_corners(
     circuits = corner_circuits(setting.exported, setting.point, conditions)
     plan = _plan(setting, circuits, conditions, options)
     folder = run.sim_dir(CORNERS_PLAN)
+    with only_writer(folder):
+        return _simulate(setting, plan, circuits, options, progress, say, started)
+
+
+def _simulate(
+    setting: Setting, plan: CornerPlan, circuits: CornerCircuits, options: CornerOptions,
+    progress: Progress, say: Say, started: float,
+) -> dict[str, Any]:  # fmt: skip
+    folder, conditions = setting.run.sim_dir(CORNERS_PLAN), plan.conditions
     _prepare(setting, plan, folder, options.fresh)
     engine = "batched" if options.batched else "ngspice"
     say("measuring the reference") if "tree" in {bias_of(c) for c in conditions} else None
@@ -150,7 +161,7 @@ def _prepare(setting: Setting, plan: CornerPlan, folder: Path, fresh: bool) -> N
     write_json(folder / "plan.json", asdict(plan) | facts)
 
 
-def _run_ngspice(work: CornerWork, executor: Executor, progress: Progress) -> None:
+def _run_ngspice(work: CornerWork, workers: Workers, progress: Progress) -> None:
     """Run what is not there yet, one process per sample."""
     setting, plan, folder = work.setting, work.plan, work.folder.resolve()
     inputs, files = setting.inputs_units(), work.circuits.write(folder)
@@ -161,7 +172,7 @@ def _run_ngspice(work: CornerWork, executor: Executor, progress: Progress) -> No
         done, broken = done + 1, broken + (status != "ok")
         progress(done, plan.total, broken)
 
-    waiting = []
+    waiting: list[Task[str]] = []
     for condition in plan.conditions:
         for point in plan.wanted:
             reference = work.reference(condition, point)
@@ -177,9 +188,16 @@ def _run_ngspice(work: CornerWork, executor: Executor, progress: Progress) -> No
                     count(_no_reference(work, number))
                     continue
                 job = Job(bench, planned, inputs[planned.clip], folder, keep_waves=False)
-                waiting.append(executor.submit(run_sample, job))
-    for future in as_completed(waiting):
-        count(future.result())
+                waiting.append(Task(number, partial(run_sample, job)))
+    for number, end in run_tasks(workers, iter(waiting)):
+        if isinstance(end, Died):
+            write_traces(shard_path(folder, number), _died(work, number, end.message))
+        count("crashed" if isinstance(end, Died) else end)
+
+
+def _died(work: CornerWork, number: int, message: str) -> Traces:
+    shape, frames = work.setting.bench.shape, work.setting.yardstick.timing.frames
+    return failed(number, shape, frames, "crashed", message, "", 0.0)
 
 
 def _no_reference(work: CornerWork, number: int) -> str:

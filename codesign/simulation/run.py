@@ -1,9 +1,8 @@
 """Simulate a design: plan, engine, tables, judge, figures. What is finished stays finished."""
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -31,10 +30,21 @@ from codesign.simulation.engines import (
     run_groups,
     wanted,
 )
+from codesign.simulation.execution import (
+    Progress,
+    continued_later,
+    engine_asked,
+    memory_figures,
+    refuse_batched,
+    run_ngspice,
+    workers_of,
+)
 from codesign.simulation.explain import explain
 from codesign.simulation.hysteresis import measure_cells
 from codesign.simulation.judge import judge
 from codesign.simulation.limits import limits_of
+from codesign.simulation.lock import only_writer
+from codesign.simulation.manifest import write_manifest
 from codesign.simulation.noise_judge import SKIPPED, judge_noise
 from codesign.simulation.noisy import (
     compare_with_still,
@@ -54,20 +64,17 @@ from codesign.simulation.plan import (
 from codesign.simulation.population import population_figures
 from codesign.simulation.reference import Reference
 from codesign.simulation.results import Results, write_tables
-from codesign.simulation.sample import Job, run_sample, shard_path
+from codesign.simulation.retry import remove_leftovers
+from codesign.simulation.sample import shard_path
 from codesign.simulation.setting import DEFAULTS, Options, Setting, set_up
 from codesign.simulation.traces import Traces, read_traces
-from codesign.simulation.workers import worker_pool
-
-# Waveforms of more samples than this are not worth their disk space.
-WAVES_KEPT = 64
-
 
 __all__ = ["Options", "Progress", "Say", "simulate"]
 
-# Called with (samples done, samples wanted, samples failed so far).
-Progress = Callable[[int, int, int], None]
 Say = Callable[[str], None]
+_OF_A_SUMMARY = (
+    "summary.json", "manifest.json", "judge.json", "judge.parquet", "suppression.parquet",
+)  # fmt: skip
 
 
 def simulate(
@@ -80,30 +87,39 @@ def simulate(
 
     Writes ``sim/nominal``, or ``sim/mc`` for chips with mismatch, and returns the summary.
     Samples that a former call finished on the same circuit are kept. ``progress`` is called with
-    (done, total, failed); ``say`` with what a user should know meanwhile.
+    what ``Progress`` says; ``say`` with what a user should know meanwhile.
 
-    Raises InputError (no model or design, or they do not fit), EnvironmentMissing.
+    Raises InputError (no model or design, or they do not fit; another command is writing the same
+    results; the disk is full), EnvironmentMissing.
     """
     started = monotonic()
     run = scaled_run(run, options.area_scale, options.pdk_root, say)
     setting = set_up(run, options)
-    plan, folder = setting.plan, setting.folder
-    settings = run.flow().simulation
-    engines = choose_engines(
-        options.engine or settings.engine, plan.total, setting.exported, setting.points, say
-    )
+    asked = engine_asked(setting)
+    with only_writer(setting.folder), continued_later(setting.folder, say):
+        engines = choose_engines(asked, setting.plan.total, setting.exported, setting.points, say)
+        if engines is not None:
+            refuse_batched(setting)
+        return _simulate(setting, engines, progress, say, started)
+
+
+def _simulate(
+    setting: Setting, engines: Mapping[str, Engine] | None, progress: Progress, say: Say,
+    started: float,
+) -> dict[str, Any]:  # fmt: skip
+    plan, folder, options, worker_peak = setting.plan, setting.folder, setting.options, 0
     if plan.noise and engines is not None:
         engines = noisy_engines(engines, setting.points)
     key = None if engines is None else engines_key(engines)
     _prepare(setting, key, say)
-    with worker_pool(setting.workers) as executor:
+    with workers_of(setting, say) as executor:
         # Cells as designed are measured once, with the nominal chip they belong to.
         loops = _measure_cells(executor, setting) if plan.chips is None else None
         batch = None if engines is None else _batch(setting, engines)
         if plan.noise:
             _run_still(executor, setting, batch, say)
         if batch is None:
-            _run_ngspice(executor, setting, progress)
+            worker_peak = run_ngspice(executor, setting, progress)
         else:
             _run_batched(batch, folder, progress)
         if loops is not None:
@@ -134,6 +150,9 @@ def simulate(
             figures |= _judge(batch, setting, results, executor)
     figures["verdict"] = verdict(figures)
     figures["wall_s"] = monotonic() - started
+    local = options.execution.scheduler is None
+    figures |= memory_figures(figures, worker_peak, setting.workers if local else 0)
+    write_manifest(folder, plan, figures["engine"], results)
     write_json(folder / "summary.json", figures)
     work = folder / "work"
     if not any(work.iterdir()):
@@ -153,8 +172,9 @@ def _prepare(setting: Setting, key: str | None, say: Say) -> None:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from error
+    remove_leftovers(folder / "work")
     # A summary is of one plan and one engine: until there is a new one there is none.
-    for name in ("summary.json", "judge.json", "judge.parquet", "suppression.parquet"):
+    for name in _OF_A_SUMMARY:
         (folder / name).unlink(missing_ok=True)
     name = "ngspice" if key is None else f"batched {key}"
     write_plan(run, plan, design_digest(setting.exported), name)
@@ -172,40 +192,11 @@ def _measure_cells(executor: Executor, setting: Setting) -> Any:
     )
 
 
-def _run_ngspice(executor: Executor, setting: Setting, progress: Progress) -> None:
-    """Run what is not there yet, one process per sample."""
-    plan, folder, inputs = setting.plan, setting.folder, setting.inputs_units()
-    done = failed = 0
-
-    def count(status: str) -> None:
-        nonlocal done, failed
-        done, failed = done + 1, failed + (status != "ok")
-        progress(done, len(plan.samples), failed)
-
-    waiting = []
-    for index in plan.samples:
-        kept = read_traces(shard_path(folder, index))
-        if kept is not None:
-            count(kept.status[0])
-            continue
-        planned = plan.sample(index)
-        job = Job(
-            bench=setting.bench.at(planned.corner),
-            planned=planned,
-            inputs_units=inputs[planned.clip],
-            folder=folder.resolve(),
-            keep_waves=plan.total <= WAVES_KEPT,
-        )
-        waiting.append(executor.submit(partial(run_sample, job)))
-    for future in as_completed(waiting):
-        count(future.result())
-
-
 def _run_still(executor: Executor, setting: Setting, batch: Batch | None, say: Say) -> None:
     """The runs without noise that a plan with noise is made from; then what it will cost."""
     plan, folder = still_plan(setting.plan), still_folder(setting.folder)
     if batch is None:
-        _run_ngspice(executor, replace(setting, plan=plan, folder=folder), lambda *_: None)
+        run_ngspice(executor, replace(setting, plan=plan, folder=folder), lambda *_: None)
         still = list(_shards(folder, plan, None))
         say(cost_of_ngspice(setting.plan, still, setting.workers))
     else:

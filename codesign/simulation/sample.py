@@ -153,13 +153,19 @@ def run_sample(job: Job) -> str:
 
     Returns the status. Raises InputError where the folder cannot be written, as on a full disk.
     """
+    return run_counted(job)[0]
+
+
+def run_counted(job: Job) -> tuple[str, int]:
+    """As ``run_sample``; returns the status and how often the simulator was run."""
     try:
-        return _run_sample(job)
+        tried = _run_sample(job)
     except OSError as error:
         raise unwritable(job.folder, error) from error
+    return tried.outcome.status, len(tried.attempts)
 
 
-def _run_sample(job: Job) -> str:
+def _run_sample(job: Job) -> Tried:
     number = job.planned.sample
     name, works = sample_name(number), job.folder / "work"
     with working_folder(works, name) as work:
@@ -183,7 +189,7 @@ def _run_sample(job: Job) -> str:
         if status != "ok" or job.keep_files:  # the deck of a failed sample is kept beside its log
             keep_files(work)
         write_traces(shard_path(job.folder, number), traces)
-    return status
+    return tried
 
 
 def _attempt(job: Job, work: Path, name: str, text: str) -> Outcome:

@@ -23,6 +23,7 @@ from codesign.pdk import find_pdk
 from codesign.pdk.links import spice_path
 from codesign.runs import Run
 from codesign.simulation.engines import EngineName
+from codesign.simulation.execution_options import DEFAULT_EXECUTION, ExecutionOptions
 from codesign.simulation.noise_sources import noise_law
 from codesign.simulation.plan import Plan, Range, Variation, make_plan
 from codesign.simulation.sample import Bench, CornerModels
@@ -70,6 +71,7 @@ class Options:
     process: bool = False
     area_scale: float = 1.0
     noise: int | None = None
+    execution: ExecutionOptions = DEFAULT_EXECUTION
 
 
 DEFAULTS = Options()
@@ -143,6 +145,7 @@ def set_up(run: Run, options: Options) -> Setting:
         pdk_header=own.pdk_header,
         ngspice=ngspice,
         timeout_s=options.timeout_s or flow.simulation.timeout_s,
+        memory_limit_bytes=options.execution.memory_limit_bytes,
         strobe_file=spice_path(exported.strobe_file.resolve()) if hw.generates_strobes else None,
         strobe_power_w=own.strobe_power_w,
         corners=models,

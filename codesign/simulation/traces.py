@@ -142,9 +142,28 @@ def read_traces(path: Path, key: str = "") -> Traces | None:
             **arrays,
         )
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise InputError(
-            f"{path} is damaged ({type(error).__name__}); delete it and simulate again."
-        ) from error
+        raise damaged(path, error) from error
+
+
+def read_ends(path: Path) -> tuple[str, int] | None:
+    """How the one sample of a shard ended and how often it was run; None without a shard.
+
+    Raises InputError when the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path)
+        known = "attempts" in table.column_names
+        attempts = len(json.loads(table["attempts"][0].as_py())) if known else 1
+        return str(table["status"][0].as_py()), max(1, attempts)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException) as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> InputError:
+    """The message for a shard that cannot be read."""
+    return InputError(f"{path} is damaged ({type(error).__name__}); delete it and simulate again.")
 
 
 def join(parts: Sequence[Traces]) -> Traces:
