@@ -19,7 +19,7 @@ def chip_options(function: F) -> F:
         help="With --mc: rank the devices by what they do to the margin on this many clips, those "
         "with most failures and least margin first, explain the worst chips, and test whether the "
         f"calibrated twin stands in for the transistors; 0: none of it. [default: from {CHIPS} "
-        f"chips on, up to {CLIPS} clips while it takes the batched engine a minute at most]",
+        f"chips on, up to {CLIPS} clips while it takes the batched engine seconds]",
     )(function)
 
 

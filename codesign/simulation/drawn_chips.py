@@ -44,7 +44,7 @@ CHIPS = 50
 # Of more chips than these only margins are looked at; that keeps memory flat.
 KEPT = 1000
 # Clips whose sensitivities are measured unless asked for otherwise: at most so many, and none
-# beyond this much work, in runs x transistors x frames: about a minute of one core.
+# beyond this much work, in runs x transistors x frames: about twenty seconds of one core.
 CLIPS = 4
 WORK = 125_000_000
 _RUNS_PER_DEVICE = 6
@@ -65,7 +65,7 @@ def analyse_chips(
     if plan.chips is None or plan.noise:
         return {}
     asked, corner = setting.options.sensitivity, setting.exported.hardware.corner
-    probe, reason = _probe(setting, batch, say)
+    probe, reason = make_probe(setting, batch, say)
     if probe is None:
         if asked or (asked is None and plan.chips >= CHIPS):
             say(f"sensitivities, worst chips and twin statistics: not available: {reason}")
@@ -92,7 +92,7 @@ def analyse_chips(
     return figures | suppression_chips_figures(suppression)
 
 
-def _probe(setting: Setting, batch: Batch | None, say: Say) -> tuple[Probe | None, str]:
+def make_probe(setting: Setting, batch: Batch | None, say: Say) -> tuple[Probe | None, str]:
     """The engine with what it needs, or why it is not to be had."""
     plan, asked = setting.plan, setting.options.sensitivity
     corner = setting.exported.hardware.corner

@@ -1,7 +1,9 @@
 """What ``simulate --mc`` learns of drawn chips, with real devices and either engine."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,14 +15,20 @@ from codesign.engine.graph import Unsupported
 from codesign.pdk import find_pdk
 from codesign.runs import Run
 from codesign.simulation import drawn_chips
+from codesign.simulation.confirm import confirm_slopes
 from codesign.simulation.drawn_chips import TABLES
 from codesign.simulation.run import Options, simulate
+from codesign.simulation.sensitivity import measure_clip, one_at_a_time
+from codesign.simulation.setting import set_up
 from tests.engine.circuits import need_compiler
 from tests.trained import made_up_run
 
 pytestmark = pytest.mark.ngspice
 
 CHIPS = 60
+# On the first clip the engines' nominal logits differ by 1 %: a ReLU of this network ends there
+# with next to no current, and the slope is that of a corner. On the second they agree to 0.1 %.
+CLIP = 1
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +123,27 @@ def test_the_option_is_about_chips(run: Run, capsys: pytest.CaptureFixture[str])
     assert "--sensitivity is about chips with mismatch" in capsys.readouterr().err
     assert main(["simulate", str(run.path), "--corners", "--sensitivity", "1"]) == 2
     assert "--sensitivity and --corners do not go together" in capsys.readouterr().err
+
+
+def test_ngspice_confirms_the_slopes(run: Run, figures: dict[str, Any], tmp_path: Path) -> None:
+    """Two sigma either way, in both engines: of the devices that matter most three on which the
+    margin depends along a straight line (at a ReLU's corner the slope is the step's)."""
+    assert figures["chip_analysis"] == "done"
+    setting = set_up(run, Options(chips=CHIPS, clips=2, jobs=1))
+    probe, reason = drawn_chips.make_probe(setting, None, lambda _: None)
+    assert probe is not None, reason
+    table = measure_clip(probe, CLIP)
+    vth = table[table["parameter"] == "vth"].head(20)
+    index = np.array([probe.engine.instances.index(name) for name in vth["device"]])
+    none = np.zeros_like(index)
+    wide = [
+        one_at_a_time(probe, CLIP, index, none, np.full(len(index), 2.0 * way), probe.sigma())
+        for way in (-1, 1)
+    ]
+    slope = (wide[1].margin_units - wide[0].margin_units) / 4.0
+    straight = np.abs(slope / vth["slope_units_per_sigma"].to_numpy() - 1) < 0.01
+    top = vth["device"].to_numpy(object)[straight][:3]
+    assert len(top) == 3
+    for found in confirm_slopes(probe, setting.bench, CLIP, top.tolist(), 2.0, tmp_path):
+        assert abs(found.ngspice) > 1.0
+        assert found.batched == pytest.approx(found.ngspice, rel=0.01)
