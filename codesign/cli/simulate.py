@@ -19,7 +19,7 @@ from codesign.cli.execution_options import execution_options, given
 from codesign.cli.noise_options import check_noise_judge, describe_noise, noise_option
 from codesign.cli.options import pdk_root_option, run_argument
 from codesign.cli.progress import with_progress
-from codesign.cli.simulated import describe
+from codesign.cli.simulated import describe, describe_page
 from codesign.cli.specs import check_yield, refuse_without_chips, spec_options
 from codesign.cli.varied import describe_areas, refuse_areas_without_chips, varied_options
 from codesign.errors import SpecificationFailed
@@ -228,7 +228,8 @@ def command(
     describe_noise(figures)
     # The page is the nominal chip's, with what the judge said of other plans, if there is one.
     nominal = (opened.sim_dir() / "summary.json").is_file()
-    build_report(opened, NOMINAL if nominal else figures["plan"])
+    page = build_report(opened, NOMINAL if nominal else figures["plan"])
+    describe_page(figures, page)
     click.echo(opened.sim_dir(figures["plan"]))
     check_judge(figures)
     check_noise_judge(figures)
@@ -246,8 +247,9 @@ def _simulate_areas(run: Run, options: Options, scales: tuple[float, ...]) -> No
 
     rows = with_progress(lambda show, say: simulate_areas(run, options, scales, show, say, each))
     describe_areas(rows)
-    if (run.sim_dir() / "summary.json").is_file():
-        build_report(run)
+    page = build_report(run)
+    for figures in done:
+        describe_page(figures, page)
     click.echo(run.sim_dir(f"{AREAS}.json"))
     for figures in done:
         check_judge(figures)

@@ -1,9 +1,11 @@
 """What ``codesign simulate`` says of its figures, with their denominators."""
 
+from pathlib import Path
 from typing import Any
 
 from codesign.cli.noise_options import noise_judge_line
 from codesign.cli.options import console
+from codesign.report.mismatch.data import mismatch_file
 
 # Of many decisions that differ, the first few say enough; samples.parquet has them all.
 _NAMED = 20
@@ -51,6 +53,21 @@ def describe(figures: dict[str, Any]) -> None:
         f"{figures['mean_power_feedforward_w'] * 1e9:.1f}, bias "
         f"{figures['mean_power_bias_w'] * 1e9:.1f}" + _strobe_part(figures)
     )
+
+
+def describe_page(figures: dict[str, Any], index: Path) -> None:
+    """Where the page of a plan of chips is, and what the call took."""
+    if "yield_chips" not in figures:
+        return
+    line = f"time: {figures['wall_s']:.0f} s for this call"
+    if figures.get("seconds_per_sample") is not None:
+        line += f", {figures['seconds_per_sample']:.3g} s per sample"
+    memory = figures.get("peak_memory_bytes") or figures.get("peak_memory_sample_bytes")
+    if memory:
+        line += f", at most {memory / 2**20:.0f} MiB of memory"
+    console.print(line)
+    page = index.with_name(mismatch_file(figures["plan"]))
+    console.print(f"page: {page}", markup=False, soft_wrap=True)
 
 
 def samples_line(figures: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ COPIED = (
     "vote_agreement_interval", "chips_all_decisions_agreeing", "state_agreement",
     "accuracy_chip_mean", "accuracy_chip_p5", "accuracy_chip_min", "mean_power_w", "frame_s",
     "margin_sigma_units_median", "judge_verdict",
+    "yield", "yield_count", "yield_chips", "yield_interval",
 )  # fmt: skip
 NAME = "area_scale"
 _BY = ["clip", "layer", "unit", "frame"]

@@ -61,6 +61,8 @@ def test_part_of_a_plan_of_chips(run: Run, capsys: pytest.CaptureFixture[str]) -
     assert "samples: 2 of 2 ran to the end" in printed.err
     assert "yield: 2 of 2 (100.0 %, 95 % interval 34.2 to 100.0 %) chips meet" in printed.err
     assert "vote_agreement>=1: 2 of 2" in printed.err
+    assert f"page: {run.report_dir / 'mismatch.html'}" in printed.err
+    assert "mismatch" in (run.report_dir / "mismatch.html").read_text()
     for name in ("chips", "spread", "votes_lost", "yields", "yield_curves"):
         assert (run.sim_dir("mc") / f"{name}.parquet").is_file()
     # Finished samples serve other specifications; one that too few chips meet is exit code 1.

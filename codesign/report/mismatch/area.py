@@ -43,7 +43,7 @@ def _of(row: dict[str, Any]) -> str:
     return f"{count(row.get('chips_all_decisions_agreeing'))} of {count(row.get('chips'))}"
 
 
-def _yield(row: dict[str, Any]) -> tuple[float, float, float] | None:
+def _right(row: dict[str, Any]) -> tuple[float, float, float] | None:
     passed, chips = row.get("chips_all_decisions_agreeing"), row.get("chips")
     if not is_number(passed) or not is_number(chips) or not chips:
         return None
@@ -59,13 +59,18 @@ def _agreement(rows: Sequence[dict[str, Any]]) -> Figure:
             if is_number(row.get("vote_agreement")) and row.get("vote_agreement_interval")
         ],
         "chips right on every clip": [
-            (row["area_scale"], *found) for row in rows if (found := _yield(row)) is not None
+            (row["area_scale"], *found) for row in rows if (found := _right(row)) is not None
+        ],
+        "chips that meet all specifications": [
+            (row["area_scale"], row["yield"], *row["yield_interval"])
+            for row in rows
+            if is_number(row.get("yield")) and row.get("yield_interval")
         ],
     }
     with drawing():
         fig = new_figure((HALF[0], 290))
         ax = fig.subplots()
-        for (name, points), role in zip(curves.items(), ("chip", "twin"), strict=True):
+        for (name, points), role in zip(curves.items(), ("chip", "twin", "cells"), strict=True):
             if not points:
                 continue
             x, y, low, high = ([float(point[k]) for point in points] for k in range(4))
@@ -79,9 +84,9 @@ def _agreement(rows: Sequence[dict[str, Any]]) -> Figure:
         ax.legend(loc="lower right")
         svg = render(fig, "area-agreement", "Agreement against the area of the devices")
     return Figure(
-        svg, "Votes, and chips without a wrong vote, against device area; bands: 95 % intervals. A "
-        "curve that is flat from the left needs no more area; one that still rises is bought with "
-        "it.",
+        svg, "Votes, chips without a wrong vote and yield against device area; bands: 95 % "
+        "intervals. A curve that is flat from the left needs no more area; one that still rises is "
+        "bought with it.",
     )  # fmt: skip
 
 
@@ -131,8 +136,8 @@ def _table(found: Population, rows: Sequence[dict[str, Any]]) -> Table:
         "Area scales",
         columns(
             "#Area scale | #Gate area | #Chips | #Samples failed | #Votes kept | 95 % interval | "
-            "Chips right on every clip | #States equal | #Accuracy | #5th percentile | #least | "
-            "#Mean power | #Candidate sigma (units)"
+            "#Yield | Chips right on every clip | #States equal | #Accuracy | #5th percentile | "
+            "#least | #Mean power | #Candidate sigma (units)"
         ),
         tuple(
             (
@@ -141,7 +146,8 @@ def _table(found: Population, rows: Sequence[dict[str, Any]]) -> Table:
                 figure(row.get("chips"), count(row.get("chips"))),
                 figure(row.get("samples_failed"), count(row.get("samples_failed")),
                        "bad" if row.get("samples_failed") else ""),
-                share(row, "vote_agreement"), text(interval(row)), text(_of(row)),
+                share(row, "vote_agreement"), text(interval(row)), share(row, "yield"),
+                text(_of(row)),
                 share(row, "state_agreement"), share(row, "accuracy_chip_mean"),
                 share(row, "accuracy_chip_p5"), share(row, "accuracy_chip_min"),
                 figure(row.get("mean_power_w"), quantity(row.get("mean_power_w"), "W")),

@@ -74,8 +74,12 @@ class Population:
 
     @property
     def page(self) -> str:
-        """The page's file: mismatch.html for the plan ``mc``, mismatch_area4.html for mc_area4."""
-        return f"mismatch{self.plan.removeprefix('mc')}.html"
+        return mismatch_file(self.plan)
+
+
+def mismatch_file(plan: str) -> str:
+    """The page's file: mismatch.html for the plan ``mc``, mismatch_area4.html for mc_area4."""
+    return f"mismatch{plan.removeprefix('mc')}.html"
 
 
 def population_plans(run: Run) -> list[str]:

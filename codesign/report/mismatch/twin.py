@@ -100,7 +100,7 @@ def _offsets(table: pd.DataFrame, width: float, name: str) -> Any:
             ax.set_ylim(len(rows) - 0.4, -0.6)
             ax.grid(True, axis="x")
             labels = [
-                plain(f"{quantity}, {clip}", 44 if wide else 24)
+                plain(f"{quantity}, {clip}" if wide else quantity, 44 if wide else 26)
                 for quantity, clip in zip(rows["quantity"], rows["clip_id"], strict=True)
             ]
             ax.set_yticks(y, labels, fontsize=8.5)

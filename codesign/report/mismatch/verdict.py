@@ -43,6 +43,9 @@ def _sentence(found: Population) -> str:
     what = f"{count(chips)} chips with mismatch, {count(clips)} clips each{at}"
     if not s.get("samples_ok"):
         return f"{what}: no sample ended well, so nothing can be said of them."
+    scale = found.plan.partition("_area")[2].partition("_")[0]
+    if scale:
+        what = f"Devices of {scale} times the drawn area: {what}"
     return (
         f"{what}: {count(s.get('yield_count'))} of {count(s.get('yield_chips'))} meet every "
         f"specification, and {count(s.get('decisions_agreeing'))} of {count(s.get('samples_ok'))} "

@@ -59,7 +59,8 @@ def _chips(table: pd.DataFrame) -> Table:
         if fails:
             mended = text("not by those named", "bad")
             if len(right):
-                mended = text(f"the first {count(right.min())}", "good")
+                n = int(right.min())
+                mended = text("the first" if n == 1 else f"the first {count(n)}", "good")
         rows.append(
             (
                 figure(chip, str(chip)), figure(first["failures"], count(first["failures"])),
