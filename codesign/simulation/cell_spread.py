@@ -65,7 +65,7 @@ def measure_cell_spread(setting: Setting, say: Callable[[str], None]) -> dict[st
     programmed = {name: setting.yardstick.cells(name) for name in ("beta_hi", "width", "alpha")}
     programmed["beta_lo"] = programmed["beta_hi"] - programmed["width"]
     law = threshold_sigma(hw, setting.bench.law)
-    table = relative_rows(drawn, _cells(setting, model, None), programmed, law)
+    table = relative_rows(drawn, drawn_cells(setting, model, None), programmed, law)
     for name, rows in zip(TABLES, (table, drawn), strict=True):
         with atomic_path(folder / f"{name}.parquet") as path:
             rows.to_parquet(path, index=False)
@@ -83,13 +83,13 @@ def measure_cell_spread(setting: Setting, say: Callable[[str], None]) -> dict[st
 
 def _drawn(setting: Setting, model: TwinModel, chips: int) -> pd.DataFrame:
     parts = [
-        _cells(setting, model, np.arange(start, min(start + _BLOCK, chips)))
+        drawn_cells(setting, model, np.arange(start, min(start + _BLOCK, chips)))
         for start in range(0, chips, _BLOCK)
     ]
     return pd.concat(parts, ignore_index=True)
 
 
-def _cells(
+def drawn_cells(
     setting: Setting, model: TwinModel, chips: "np.ndarray[Any, np.dtype[np.int64]] | None"
 ) -> pd.DataFrame:
     """Every cell of these chips of the plan, or of the nominal chip: one row per chip and cell."""

@@ -37,13 +37,11 @@ def suppression_section(found: Population) -> Section:
         "How many times smaller an error is behind the cells than before them, chip by chip: what "
         "keeps decisions when mismatch moves the candidates.",
         figures=(_suppression(sigmas, parts),),
-        tables=(
-            Table(
-                "Suppression over chips, median ratio of a chip",
-                columns("#Sigma at the inputs (units) | #Chips | #5 % | #25 % | #Median | #75 % | "
-                        "#95 %"),
-                rows,
-            ),
+        beside=Table(
+            "Median ratio of a chip",
+            columns("#Sigma at the inputs (units) | #Chips | #5 % | #25 % | #Median | #75 % | "
+                    "#95 %"),
+            rows,
         ),
     )  # fmt: skip
 
@@ -66,8 +64,9 @@ def _suppression(sigmas: list[Any], parts: "list[pd.Series[float]]") -> Figure:
         ax.set(xlabel="noise at the inputs (units)", ylabel="error before over behind the cells")
         ax.set_xscale("log")
         ax.set_yscale("log")
+        ax.set_xticks(x, [number(value, 2) for value in x])
+        ax.yaxis.set_major_formatter(lambda value, _: number(value, 2))
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(lambda value, _: number(value, 2))
             axis.set_minor_formatter(lambda *_: "")
         svg = render(fig, "suppression-chips", "Error suppression over chips against noise")
     return Figure(
