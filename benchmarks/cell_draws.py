@@ -130,6 +130,12 @@ def main() -> None:
             f"{name:10}{len(a):7}{int((~seen).sum()):9}{100 * rms[0]:9.2f}%{100 * rms[1]:9.2f}%"
             f"{100 * rms[2]:10.3f}%{np.corrcoef(a, b)[0, 1]:8.4f}"
         )
+    never = table["beta_lo_units"].isna()
+    below = table["beta_lo_units_twin"] <= 0
+    print(
+        f"{int(never.sum())} cells have no lower threshold above zero in ngspice; the twin says so "
+        f"of {int((never & below).sum())} of them and of {int((~never & below).sum())} others"
+    )
 
 
 if __name__ == "__main__":
