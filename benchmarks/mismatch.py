@@ -83,13 +83,17 @@ def models(point: ProcessPoint) -> dict[str, str]:
     return {"n": point.pdk.nmos, "p": point.pdk.pmos}
 
 
-def native_cells(point: ProcessPoint, w_m: float, l_m: float, chips: int) -> CellSpread:
+def native_cells(point: ProcessPoint, w_m: float, l_m: float, chips: int, seed: int) -> CellSpread:
     """Cells in the wrappers that draw their own mismatch, one seed per deck of ``CHUNK``."""
     network = diode_cell(w_m, l_m, point.hardware)
 
     def header(first: int) -> str:
         return native_header(
-            point.pdk, point.hardware.corner, 1 + first, mismatch=True, process=False
+            point.pdk,
+            point.hardware.corner,
+            1 + first + 100_000 * seed,
+            mismatch=True,
+            process=False,
         )
 
     return measure_cells_as(
@@ -98,22 +102,26 @@ def native_cells(point: ProcessPoint, w_m: float, l_m: float, chips: int) -> Cel
     )  # fmt: skip
 
 
-def cells(point: ProcessPoint, chips: int, plans: int) -> None:
+def cells(point: ProcessPoint, chips: int, plans: int, seed: int, sizes: Sequence[float]) -> None:
     count = chips * plans
     print(f"\n## Cells: {count} chips of ours, {count} of the model file's own\n")
     print(
         "Standard deviation over chips in per cent of the mean, 95 % interval in brackets; ideal "
         "bias currents\nof 1, 0.5 and 1 nA into diodes of the cell's own mirror size. Ours are the "
-        f'first {chips} chips of the\nrun seeds 0 to {plans - 1}; "by plan" is each by itself.\n'
+        f"first {chips} chips of the\nrun seeds {seed} to {seed + plans - 1}; "
+        '"by plan" is each by itself.\n'
     )
     print("| size | quantity | planned | ours | by plan | native | ours / native | KS p |")
     print("|---|---|---|---|---|---|---|---|")
-    seeds = [chip_seed(plan, chip) for plan in range(plans) for chip in range(chips)]
-    for w_m, l_m, planned in SIZES:
+    runs = range(seed, seed + plans)
+    seeds = [chip_seed(plan, chip) for plan in runs for chip in range(chips)]
+    for w_m, l_m, planned in (
+        size for size in SIZES if not sizes or round(size[0] * 1e6, 3) in sizes
+    ):
         network = diode_cell(w_m, l_m, point.hardware)
         draws = draw_mismatch(network.mosfets, point.pdk.mismatch, seeds)
         ours = measure_drawn(point, network, BIAS, draws)
-        native = native_cells(point, w_m, l_m, count)
+        native = native_cells(point, w_m, l_m, count, seed)
         for name in ("beta_hi", "beta_lo", "alpha"):
             mine, theirs = getattr(ours, name), getattr(native, name)
             parts = [part[np.isfinite(part)] for part in np.split(mine, plans)]
@@ -333,6 +341,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--chips", type=int, default=200)
     parser.add_argument("--plans", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0, help="first run seed of the cells")
+    parser.add_argument("--widths", type=float, nargs="*", default=(), help="of cells, in um")
     parser.add_argument("--network", type=Path)
     parser.add_argument("--wafers", type=int, default=8)
     given = parser.parse_args()
@@ -340,7 +350,7 @@ def main() -> None:
     point = find_point(HardwareSection())
     print(f"{point.pdk.title}, corner {point.hardware.corner}, {point.ngspice_version}.")
     if "cells" in parts:
-        cells(point, given.chips, given.plans)
+        cells(point, given.chips, given.plans, given.seed, given.widths)
     if "sources" in parts:
         sources(point)
     if "process" in parts:

@@ -24,6 +24,7 @@ COPIED = (
     "plan", "gate_area_m2", "chips", "samples_ok", "samples_failed", "vote_agreement",
     "vote_agreement_interval", "chips_all_decisions_agreeing", "state_agreement",
     "accuracy_chip_mean", "accuracy_chip_p5", "accuracy_chip_min", "mean_power_w", "frame_s",
+    "yield", "yield_count", "yield_interval",
     "margin_sigma_units_median", "judge_verdict",
     "yield", "yield_count", "yield_chips", "yield_interval",
 )  # fmt: skip
@@ -98,8 +99,9 @@ def write_areas(run: Run, rows: list[dict[str, Any]]) -> None:
     """Write the table as JSON, for pages, and as parquet, for everything else."""
     write_json(run.sim_dir(f"{NAME}.json"), rows)
     table = pd.DataFrame(rows)
-    interval = table.pop("vote_agreement_interval")
-    for at, end in enumerate(("low", "high")):
-        table[f"vote_agreement_{end}"] = [None if pair is None else pair[at] for pair in interval]
+    for name in ("vote_agreement", "yield"):
+        interval = table.pop(f"{name}_interval")
+        for at, end in enumerate(("low", "high")):
+            table[f"{name}_{end}"] = [None if pair is None else pair[at] for pair in interval]
     with atomic_path(run.sim_dir(f"{NAME}.parquet")) as path:
         table.to_parquet(path, index=False)
