@@ -138,7 +138,7 @@ def agreement_of_sigma(
         "predicted_sigma_units": predicted_units,
         "chips": len(margin_units),
         "chips_without_flips": n,
-        "observed_mean_units": float(margin_units.mean()),
+        "observed_mean_units": float(margin_units.mean()) if len(margin_units) else None,
         "observed_sigma_units": float(margin_units.std(ddof=1)) if len(margin_units) > 1 else None,
         "observed_sigma_without_flips_units": float(margin_units[still].std(ddof=1))
         if known

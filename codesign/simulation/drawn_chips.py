@@ -44,9 +44,9 @@ CHIPS = 50
 # Of more chips than these only margins are looked at; that keeps memory flat.
 KEPT = 1000
 # Clips whose sensitivities are measured unless asked for otherwise: at most so many, and none
-# beyond this much work, in runs x transistors x frames: about twenty seconds of one core.
+# beyond this much work, in runs x transistors x frames: about half a minute of one core.
 CLIPS = 4
-WORK = 125_000_000
+WORK = 160_000_000
 _RUNS_PER_DEVICE = 6
 
 

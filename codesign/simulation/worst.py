@@ -16,8 +16,10 @@ from codesign.simulation.sensitivity import first_order, first_state, states_dif
 
 WORST = 10
 TOP = 10
-# Chips whose devices are taken one by one, a run for each device.
-_ONE_BY_ONE = 3
+# Chips whose devices are taken one by one, a run for each device: as many as this much work allows,
+# in runs x transistors x frames, about half a minute of one core, and always the first three.
+_WORK = 160_000_000
+_LEAST = 3
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,8 +31,8 @@ def worst_chips(
     """``worst_rows`` of the worst chips, each on that clip of ``tables`` (sensitivities by place)
     on which its margin is least.
 
-    To first order, but for the first chips with a state that is not the nominal chip's: slopes know
-    nothing of flips, so there every device is tried.
+    To first order, but for chips with a state that is not the nominal chip's: slopes know nothing
+    of flips, so there every device is tried, while the work allows.
     """
     rows = chips.rows
     measured = rows["at"].isin(list(tables)) & rows["ok"]
@@ -43,6 +45,8 @@ def worst_chips(
     failed = np.asarray(failures.loc[chip], dtype=np.int64)
     picked = choose_worst(chip, failed, margin_units, WORST)
     parts, tried = [], 0
+    frames = int(probe.inputs_units.shape[1])
+    most = max(_LEAST, _WORK // (len(probe.devices) ** 2 * frames))
     for at, index in zip(least["at"].to_numpy(np.int64)[picked], chip[picked], strict=True):
         found, one_by_one = _explain(
             probe,
@@ -51,7 +55,7 @@ def worst_chips(
             int(at),
             int(failures.loc[index]),
             corner,
-            tried < _ONE_BY_ONE,
+            tried < most,
         )
         tried += one_by_one
         draws = probe.draws(np.array([index]))

@@ -66,6 +66,12 @@ def test_chips_that_flipped_do_not_count_against_first_order() -> None:
     assert found["observed_sigma_without_flips_units"] == pytest.approx(0.2, rel=0.1)
     assert found["observed_sigma_units"] > 1
     assert found["error_rms_without_flips_units"] == 0
+    none = agreement_of_sigma(0.2, np.empty(0), np.empty(0), np.empty(0, bool))
+    assert (none["chips"], none["observed_mean_units"], none["observed_sigma_units"]) == (
+        0,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize("cell", ["strobed", "async"])
