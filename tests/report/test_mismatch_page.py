@@ -42,6 +42,7 @@ def test_the_verdict_has_its_denominators(run: Run, page: Page) -> None:
     assert "78 of 80 pairs of chip and clip" in text
     assert "2 failed samples count as lost" in text
     assert "2 of 120 2 timeout" in text
+    assert "decisions are the twin's; 2 of 120 samples failed." in text
     assert "at least 99 %" in text
 
 
@@ -111,6 +112,17 @@ def test_corners_are_compared(tmp_path: Path) -> None:
     assert "at 2 corners of the process" in text.text("verdict")
     assert "Corners of the process" in text.text("chips")
     assert "every corner" in text.text("yield")
+
+
+def test_one_chip_is_a_page_without_histograms(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "run", "design")
+    add_population(made, chips=1)
+    page = Page(html_of(made))
+    assert "1 chip with mismatch, 3 clips each" in page.text("verdict")
+    assert "no clip has a margin larger than 3.0 sigma of its own" in page.text("verdict")
+    assert "Histogram of accuracy" not in "".join(
+        element.attributes.get("aria-label") or "" for element in page.all("svg")
+    )
 
 
 def test_the_page_does_not_grow_with_chips(tmp_path: Path) -> None:

@@ -38,7 +38,11 @@ def chips_section(found: Population) -> Section | None:
     )
     return Section(
         "chips", "Chips", lead,
-        figures=(_accuracy(found, chips), _power(chips), _states(chips), _blocks(found, chips)),
+        figures=(
+            (_accuracy(found, chips), _power(chips), _states(chips), _blocks(chips))
+            if len(chips) > 1
+            else ()
+        ),
         tables=tuple(
             table for table in (_corners(found), _distributions(found), _worst(found))
             if table is not None
@@ -82,7 +86,7 @@ def _states(chips: pd.DataFrame) -> Figure:
     )
 
 
-def _blocks(found: Population, chips: pd.DataFrame) -> Figure:
+def _blocks(chips: pd.DataFrame) -> Figure:
     """Relative spread of each block's power, as outlines."""
     parts = {}
     for block in BLOCKS:

@@ -103,7 +103,7 @@ def _ridges(found: Population, drawn: pd.DataFrame, width: float, name: str) -> 
             names.append(f"{label} {row.corner}" if several else label)
             if wide:
                 ax.annotate(
-                    f"{row.votes_kept} of {row.pairs}", (1, k), xytext=(6, 4),
+                    f"{count(row.votes_kept)} of {count(row.pairs)}", (1, k), xytext=(6, 4),
                     xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=10,
                     annotation_clip=False,
                     color=light("muted" if row.votes_kept == row.pairs else "bad"),

@@ -40,7 +40,8 @@ def _sentence(found: Population) -> str:
     chips, clips = found.chips["chip"].nunique(), found.spread["clip"].nunique()
     corners = len(found.corners)
     at = f", at {count(corners)} corners of the process" if corners > 1 else ""
-    what = f"{count(chips)} chips with mismatch, {count(clips)} clips each{at}"
+    on = f"{count(clips)} {'clip' if clips == 1 else 'clips'} each"
+    what = f"{count(chips)} {'chip' if chips == 1 else 'chips'} with mismatch, {on}{at}"
     if not s.get("samples_ok"):
         return f"{what}: no sample ended well, so nothing can be said of them."
     scale = found.plan.partition("_area")[2].partition("_")[0]
@@ -49,8 +50,14 @@ def _sentence(found: Population) -> str:
     return (
         f"{what}: {count(s.get('yield_count'))} of {count(s.get('yield_chips'))} meet every "
         f"specification, and {count(s.get('decisions_agreeing'))} of {count(s.get('samples_ok'))} "
-        "decisions are the twin's."
+        f"decisions are the twin's{_failures(s)}."
     )
+
+
+def _failures(s: dict[str, Any]) -> str:
+    if not s.get("samples_failed"):
+        return ""
+    return f"; {count(s['samples_failed'])} of {count(s.get('samples_total'))} samples failed"
 
 
 def _status(ok: bool | None) -> Status:

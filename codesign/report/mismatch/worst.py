@@ -29,9 +29,12 @@ def worst_section(found: Population) -> Section:
             found.summary.get("chip_analysis"),
         )  # fmt: skip
     s, chips = found.summary, table["chip"].nunique()
+    which = f"The {count(chips)} chips that lose most votes"
+    if not table["failures"].any():
+        which = f"No chip loses a vote. The {count(chips)} with the least margin"
     lead = (
-        f"The {count(chips)} chips that lose most votes, each on the measured clip on which it is "
-        "worst, with the devices whose draws cost most margin."
+        f"{which}, each on the measured clip on which it is worst, with the devices whose draws "
+        "cost most margin."
     )
     if s.get("worst_chips_failing"):
         lead += (

@@ -70,7 +70,13 @@ def _bars(found: Population) -> Any:
                 [100 * row.yield_low, 100 * row.yield_high], [k, k], color=light("twin"),
                 linewidth=2.4,
             )  # fmt: skip
-            ax.text(1.5, k - 0.41, f"{row.passed} of {row.chips}", va="center", fontsize=10)
+            ax.text(
+                1.5,
+                k - 0.41,
+                f"{count(row.passed)} of {count(row.chips)}",
+                va="center",
+                fontsize=10,
+            )
         names = [plain("all together" if n == _ALL else n, 30) for n in table["spec"]]
         ax.set(
             yticks=range(len(table)), yticklabels=names, ylim=(len(table) - 0.5, -0.7),
@@ -93,10 +99,11 @@ def _bars_caption(found: Population) -> str:
 def _curves(found: Population) -> tuple[Figure, ...]:
     if found.curves.empty:
         return ()
-    return tuple(
-        Figure(_curve(part, k), _curve_caption(part))
-        for k, (_, part) in enumerate(found.curves.groupby("spec", sort=False))
-    )
+    # Where no limit between the chips' extremes makes a difference there is no curve to see.
+    drawn = [
+        part for _, part in found.curves.groupby("spec", sort=False) if part["passed"].nunique() > 1
+    ]
+    return tuple(Figure(_curve(part, k), _curve_caption(part)) for k, part in enumerate(drawn))
 
 
 def _curve(part: pd.DataFrame, k: int) -> Any:
@@ -144,7 +151,7 @@ def _table(found: Population) -> Table:
             figure(row.passed, f"{count(row.passed)} of {count(row.chips)}"),
             figure(row.yield_low, percent(row.yield_low)),
             figure(row.yield_high, percent(row.yield_high)),
-            figure(row.chips_failed, None, "bad" if row.chips_failed else ""),
+            figure(row.chips_failed, count(row.chips_failed), "bad" if row.chips_failed else ""),
         )
         for row in shown
     ]  # fmt: skip
