@@ -19,9 +19,8 @@ from pathlib import Path
 from codesign.circuit.export import check_limits, export_design
 from codesign.device.mirrors import LAYOUT_GRID_M, longest_bias
 from codesign.errors import InputError
-from codesign.files import read_json
 from codesign.flows import HardwareSection
-from codesign.mapping.exported import Exported, load_exported, weights_sha256
+from codesign.mapping.exported import Exported, load_exported
 from codesign.pdk import Pdk, find_pdk
 from codesign.runs import Run
 
@@ -114,14 +113,14 @@ def settling_frame_s(exported: Exported) -> float:
 
 
 def _is_there(run: Run, hardware: HardwareSection, pdk: Pdk) -> bool:
-    """Whether the scaled design on disk is the one that would be made now."""
-    path = run.design_dir / "design.json"
-    if not path.is_file():
+    """Whether the scaled design on disk is the one that would be made now.
+
+    One that is missing, damaged or of other weights is not: it is made again.
+    """
+    try:
+        found = load_exported(run)
+    except InputError:
         return False
-    facts = read_json(path, "a scaled design")
-    if not isinstance(facts, dict) or facts.get("weights_sha256") != weights_sha256(run):
-        return False
-    found: Exported = load_exported(run)
     return found.hardware == hardware and found.facts["pdk"].get("digest") == pdk.digest
 
 

@@ -129,7 +129,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def _copied_design(run: Run, hardware: HardwareSection, *_: object) -> Path:
     """Stands in for the export of a scaled design, which measures for half a minute: the same
     devices under the scaled specification."""
-    shutil.copytree(replace(run, variant="").design_dir, run.design_dir)
+    shutil.copytree(replace(run, variant="").design_dir, run.design_dir, dirs_exist_ok=True)
     path = run.design_dir / "design.json"
     facts = json.loads(path.read_text())
     path.write_text(json.dumps({**facts, "hardware": hardware.model_dump()}))
@@ -168,6 +168,11 @@ def test_scales_side_by_side(exported: Run, monkeypatch: pytest.MonkeyPatch) -> 
     # It is there now: made again only if what it was made from changes.
     scaled_run(exported, 4.0, None, said.append)
     assert sum("mapping the network" in text for text in said) == 1
+    # Damaged, it is made again, for no other command would.
+    (scaled.design_dir / "design.json").write_text("{")
+    scaled_run(exported, 4.0, None, said.append)
+    assert load_exported(scaled).hardware.unit_l_m == 2e-5
+    assert sum("mapping the network" in text for text in said) == 2
 
 
 @pytest.mark.ngspice
