@@ -6,13 +6,23 @@ from typing import Any, TypeVar
 import click
 
 from codesign.cli.options import console
-from codesign.errors import SpecificationFailed
+from codesign.errors import InputError, SpecificationFailed
+from codesign.simulation.setting import JITTER_CELLS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def noise_option(command: Command) -> Command:
-    """Add the option to a command."""
+    """Add both options to a command."""
+    jitter = click.option(
+        "--jitter",
+        "jitter_cells",
+        type=click.IntRange(min=0),
+        metavar="CELLS",
+        help="With --noise: cells whose threshold jitter is predicted from .noise and measured in "
+        "a transient with noise, from the smallest to the largest beta_hi; 0 leaves it out. "
+        f"[default: {JITTER_CELLS}]",
+    )
     option = click.option(
         "--noise",
         type=click.IntRange(min=1),
@@ -21,7 +31,13 @@ def noise_option(command: Command) -> Command:
         "with this many seeds of it, into RUN/sim/noise or, with --mc, RUN/sim/mc_noise. What it "
         "costs is said before it starts.",
     )
-    return option(command)
+    return option(jitter(command))
+
+
+def refuse_without_noise(noise: int | None, jitter_cells: int | None) -> None:
+    """Raise InputError where there is no noise to measure jitter with."""
+    if noise is None and jitter_cells is not None:
+        raise InputError("--jitter is about device noise: add --noise SEEDS.")
 
 
 def describe_noise(figures: dict[str, Any]) -> None:
@@ -39,6 +55,13 @@ def describe_noise(figures: dict[str, Any]) -> None:
         console.print(
             f"noise of candidates {1e3 * rms:.2f} and of logits {1e3 * logit:.2f} thousandths of "
             "the unit current, rms"
+        )
+    if "noise_jitter_thresholds" in figures:
+        console.print(
+            f"threshold jitter, transient over prediction: median "
+            f"{figures['noise_jitter_ratio_median']:.2f}, worst "
+            f"{figures['noise_jitter_ratio_worst']:.2f} of {figures['noise_jitter_thresholds']} "
+            f"thresholds; {100 * figures['noise_over_mismatch']:.1f} % of the spread by mismatch"
         )
 
 

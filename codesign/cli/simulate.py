@@ -16,7 +16,12 @@ from codesign.cli.corners import (
     selection,
 )
 from codesign.cli.execution_options import execution_options, given
-from codesign.cli.noise_options import check_noise_judge, describe_noise, noise_option
+from codesign.cli.noise_options import (
+    check_noise_judge,
+    describe_noise,
+    noise_option,
+    refuse_without_noise,
+)
 from codesign.cli.options import pdk_root_option, run_argument
 from codesign.cli.progress import with_progress
 from codesign.cli.simulated import describe, describe_page
@@ -33,7 +38,7 @@ from codesign.simulation.execution_options import ExecutionOptions
 from codesign.simulation.plan import NOMINAL, Range
 from codesign.simulation.points import CLIPS, CORNERS_PLAN
 from codesign.simulation.run import Options, simulate
-from codesign.simulation.setting import JUDGE_SAMPLES
+from codesign.simulation.setting import JITTER_CELLS, JUDGE_SAMPLES
 from codesign.twin.twins import TWINS, TwinName
 
 _ENGINES = ("auto", "ngspice", "batched")
@@ -162,6 +167,7 @@ def command(
     min_agreement: float | None,
     twin: str,
     noise: int | None,
+    jitter_cells: int | None,
     specs: tuple[Spec, ...],
     min_yield: float | None,
     sensitivity: int | None,
@@ -189,8 +195,9 @@ def command(
     }  # fmt: skip
     if at_corners:
         refuse_with_corners(
-            {"--mc": chips, "--noise": noise, "--samples": samples != (None, None),
-             "--twin": twin != "ideal", "--spec": specs, "--min-yield": min_yield is not None,
+            {"--mc": chips, "--noise": noise, "--jitter": jitter_cells is not None,
+             "--samples": samples != (None, None), "--twin": twin != "ideal",
+             "--spec": specs, "--min-yield": min_yield is not None,
              "--sensitivity": sensitivity is not None,
              "--process-variation": process, "--area-scale": area_scales,
              **given(execution)}
@@ -209,6 +216,7 @@ def command(
     if chips is not None:
         del chosen["--corner"]
     refuse_without_corners(chosen)
+    refuse_without_noise(noise, jitter_cells)
     refuse_without_chips(chips, specs, min_yield)
     refuse_sensitivity(chips, sensitivity)
     refuse_areas_without_chips(chips, area_scales, process)
@@ -219,6 +227,7 @@ def command(
         twin=cast(TwinName, twin), corners=corners, specs=specs or DEFAULT_SPECS,
         min_yield=min_yield, sensitivity=sensitivity, process=process, noise=noise,
         execution=execution,
+        jitter=JITTER_CELLS if jitter_cells is None else jitter_cells,
     )  # fmt: skip
     if area_scales:
         _simulate_areas(opened, options, area_scales)

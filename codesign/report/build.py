@@ -16,6 +16,7 @@ from codesign.files import write_text
 from codesign.report.agreement import agreement_page
 from codesign.report.load import RunData, load_run
 from codesign.report.mismatch import mismatch_pages
+from codesign.report.noise import noise_pages
 from codesign.report.page import Section
 from codesign.report.sections.agreement import agreement_section
 from codesign.report.sections.cell import cell_section
@@ -78,7 +79,7 @@ def build_report(run: Run, plan: str = "nominal") -> Path:
     """Write report/index.html from whatever stages of ``run`` exist, and return its path.
 
     A simulation that explains its disagreements has agreement.html beside it, a plan of chips
-    mismatch.html; they link one another.
+    mismatch.html, one with device noise noise.html; they link one another.
 
     ``plan`` names the simulation plan whose results are shown. The same files give the same
     bytes. Raises InputError for missing or damaged files, naming the command that makes them.
@@ -97,7 +98,7 @@ def build_report(run: Run, plan: str = "nominal") -> Path:
         write_text(path.with_name(other.file), page)
     # Pages of what is no longer there would be of another run.
     written = {other.file for other in others}
-    for pattern in ("agreement.html", "mismatch*.html"):
+    for pattern in ("agreement.html", "mismatch*.html", "noise*.html"):
         for stale in run.report_dir.glob(pattern):
             if stale.name not in written:
                 stale.unlink()
@@ -111,6 +112,9 @@ def _other_pages(data: RunData) -> list[Other]:
     for file, plan, head, sections in mismatch_pages(data):
         scale = plan.removeprefix("mc").strip("_")
         found.append(Other(file, f"mismatch {scale}".strip().replace("_", " "), head, sections))
+    for file, plan, head, sections in noise_pages(data):
+        word = "noise" if plan == "noise" else f"noise {plan}".replace("_", " ")
+        found.append(Other(file, word, head, sections))
     return found
 
 

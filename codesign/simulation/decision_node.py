@@ -121,10 +121,11 @@ def response(times: Floats, weight: Floats, frequency_hz: Floats) -> Floats:
 
 
 def weighed_variance(
-    frequency_hz: Floats, density: Floats, times: Floats, weight: Floats, lowest_hz: float
-) -> float:
+    frequency_hz: Floats, density: Floats, times: Floats, weight: Floats, lowest_hz: float,
+    tick_s: float = 0.0,
+) -> float:  # fmt: skip
     """The integral of S |W|^2 from ``lowest_hz``; S (A^2/Hz) is interpolated on log axes and
-    continued beyond its ends."""
+    continued beyond its ends. ``tick_s``: of noise that is linear between samples so far apart."""
     highest = 20 / float(times[-1])
     f = np.concatenate(
         [
@@ -137,4 +138,4 @@ def weighed_variance(
     s = np.interp(np.log(f), log_f, log_s) + np.where(
         f < frequency_hz[0], first * (np.log(f) - log_f[0]), 0.0
     )
-    return float(np.trapezoid(np.exp(s) * response(times, weight, f), f))
+    return float(np.trapezoid(np.exp(s) * response(times, weight, f) * np.sinc(f * tick_s) ** 4, f))

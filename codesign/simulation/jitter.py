@@ -7,30 +7,22 @@ that fits how often they switch. The first uses ngspice's own small-signal noise
 static curves, the second sources in ngspice's transient: they share the models alone.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
-from scipy.stats import norm
 
 from codesign.circuit.cellnoise import AC_HZ, BAND, forced_text, free_text
-from codesign.circuit.elements import Library, Mosfet
-from codesign.circuit.testbench import EXACT_OPTIONS
+from codesign.circuit.elements import Library
 from codesign.circuit.trialbench import (
-    PREPARE,
     Cell,
     Edge,
     Trial,
     copied,
     cut_cell,
     trial_of,
-    trial_text,
 )
 from codesign.device.bench import DC_OPTIONS, ProcessPoint
-from codesign.device.noise_source import noise_samples, sampled_line, trnoise_line
 from codesign.errors import EnvironmentMissing
 from codesign.mapping.design import Shape
 from codesign.simulation.decision_node import (
@@ -39,15 +31,11 @@ from codesign.simulation.decision_node import (
     hann,
     weighed_variance,
 )
-from codesign.simulation.noise_sources import noise_law
 from codesign.spice.ngspice import run_text
 from codesign.spice.rawfile import Plot
 
 Floats = NDArray[np.float64]
-Source = Literal["samples", "trnoise"]
 
-# Without bypass, which distorts currents as small as noise.
-OPTIONS = EXACT_OPTIONS
 # Predicted over measured, or the reverse, may be at most this.
 TARGET = 1.5
 
@@ -55,10 +43,10 @@ TARGET = 1.5
 _PARTS = np.concatenate(
     [np.linspace(0, 0.2, 9)[:-1], np.linspace(0.2, 0.7, 21)[:-1], np.linspace(0.7, 1.0, 13)]
 )
-_TICKS = 10
+# Samples of noise in a window: it weighs them almost as it weighs noise of any frequency.
+_TICKS = 5
 # Parts of the width away from the threshold.
 _TOWARDS = (0.03, 0.06, 0.12, 0.25, 0.4)
-_LEVELS = 2.5
 
 
 @dataclass(frozen=True)
@@ -124,31 +112,19 @@ class Spectrum:
 class Prediction:
     """What ``.noise`` says: the candidate at which the cell switches and its sigma, amperes.
 
-    ``hann_a`` is sigma with the weight of a fold, ``bandwidth_hz`` that of the weight found.
+    ``sigma_a`` is of noise sampled as the transient's is, ``full_a`` of noise without such a limit,
+    ``hann_a`` that with the weight of a fold; ``bandwidth_hz`` is that of the weight found.
     """
 
     threshold_a: float
     sigma_a: float
     hann_a: float
+    full_a: float
     bandwidth_hz: float
     lowest_hz: float
     times_s: Floats
     weight: Floats
     spectrum: Spectrum
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What the transient says. ``levels_a`` and ``switched`` (trials,) are all trials; sigma with
-    its 95 % interval, and the fitted threshold."""
-
-    threshold_a: float
-    sigma_a: float
-    low_a: float
-    high_a: float
-    levels_a: Floats
-    switched: NDArray[np.bool_]
-    source: Source
 
 
 def spectrum(subject: Subject, candidate_a: float, high: bool) -> Spectrum | None:
@@ -207,12 +183,15 @@ def predict(subject: Subject, lowest_hz: float) -> Prediction:
     window_s, high = subject.trial.window_s, subject.edge == "beta_lo"
     times, weight, marginal_a = node.weight(window_s, high)
     found = _near(subject, marginal_a, high)
+    shapes = ((times, weight), hann(window_s), (times, weight))
+    ticks = (tick_of(subject.trial), 0.0, 0.0)
     parts = [
-        np.sqrt(weighed_variance(found.frequency_hz, found.density, *shape, lowest_hz))
-        for shape in ((times, weight), hann(window_s))
+        np.sqrt(weighed_variance(found.frequency_hz, found.density, *shape, lowest_hz, tick_s))
+        for shape, tick_s in zip(shapes, ticks, strict=True)
     ]
+    sampled, folded, full = (float(part) / found.gain for part in parts)
     return Prediction(
-        marginal_a, float(parts[0]) / found.gain, float(parts[1]) / found.gain,
+        marginal_a, sampled, folded, full,
         bandwidth_hz(times, weight), lowest_hz, times, weight, found,
     )  # fmt: skip
 
@@ -230,121 +209,11 @@ def _near(subject: Subject, marginal_a: float, high: bool) -> Spectrum:
     )
 
 
-def measure(
-    subject: Subject, prediction: Prediction, copies: int, trials: int, seed: int,
-    source: Source = "samples",
-) -> Measurement:  # fmt: skip
-    """Sigma of the threshold from ``copies`` times ``trials`` trials with noise.
-
-    ``source`` "samples" repeats with the seed; with "trnoise" ngspice draws.
-    """
-    cell, trial = subject.cell, subject.trial
-    centre_a = _threshold(subject, cell, trial, prediction)
-    sigma_a = prediction.sigma_a
-    draw = np.random.default_rng([seed, subject.layer, subject.unit, trial.edge == "beta_hi"])
-    steps = np.linspace(-_LEVELS, _LEVELS, copies * trials)
-    levels_a = centre_a + sigma_a * draw.permutation(steps).reshape(copies, trials)
-    levels_a = np.maximum(levels_a, 0.0)
-    noise = _noise(subject, cell, trial, prediction.spectrum, trials, seed, source)
-    high = _tried(subject, cell, trial, levels_a, noise)
-    x, up = (levels_a.ravel() - centre_a) / sigma_a, high.ravel()
-    mean, spread, low, wide = fit_normal(x, up)
-    return Measurement(
-        centre_a + mean * sigma_a, spread * sigma_a, low * sigma_a, wide * sigma_a,
-        levels_a.ravel(), up, source,
-    )  # fmt: skip
-
-
-def fit_normal(x: Floats, up: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """Mean, sigma and its 95 % interval (from the likelihood's profile) of where trials switch.
-
-    Probit regression: P(up) = Phi((x - mean) / sigma). The interval holds the sigmas whose best
-    likelihood is within 1.92 of the best.
-    """
-    sign = np.where(up, 1.0, -1.0)
-
-    def cost(mean: float, log_sigma: float) -> float:
-        return -float(norm.logcdf(sign * (x - mean) / np.exp(log_sigma)).sum())
-
-    def both(point: Floats) -> float:
-        return cost(float(point[0]), float(point[1]))
-
-    best = minimize(both, np.zeros(2), method="Nelder-Mead")
-    grid = best.x[1] + np.linspace(-1.5, 1.5, 121)
-    profile = np.array([minimize_scalar(cost, args=(log_sigma,)).fun for log_sigma in grid])
-    inside = grid[profile <= best.fun + 1.92]
-    return (
-        float(best.x[0]), float(np.exp(best.x[1])), float(np.exp(inside[0])),
-        float(np.exp(inside[-1])),
-    )  # fmt: skip
+def tick_of(trial: Trial) -> float:
+    """Time between samples of the noise in a trial."""
+    return trial.window_s / _TICKS
 
 
 def record_s(subject: Subject, trials: int) -> float:
     """How long a copy is simulated: what sets the lowest frequency its noise has."""
     return trials * subject.trial.period_s
-
-
-def _threshold(subject: Subject, cell: Cell, trial: Trial, prediction: Prediction) -> float:
-    """The candidate at which the cell switches without noise, to a fifth of the predicted sigma."""
-    half, centre = max(0.02 * subject.nominal_a, 4 * prediction.sigma_a), prediction.threshold_a
-    copies = 16
-    for _ in range(8):
-        levels = np.maximum(np.linspace(centre - half, centre + half, copies), 0.0)
-        up = _tried(subject, cell, trial, levels[:, None], lambda *_: "")[:, 0]
-        if up.all() or not up.any():
-            half *= 3
-            continue
-        k = int(np.argmax(up))
-        centre, half = float(levels[k - 1] + levels[k]) / 2, float(levels[k] - levels[k - 1]) / 2
-        if half < 0.2 * prediction.sigma_a:
-            return centre
-    raise EnvironmentMissing(
-        f"Cell {subject.layer}.{subject.unit} does not switch near "
-        f"{prediction.threshold_a * 1e9:.4g} nA: its jitter cannot be measured."
-    )
-
-
-def _tried(
-    subject: Subject, cell: Cell, trial: Trial, levels_a: Floats,
-    noise: Callable[[int, tuple[Mosfet, ...]], str],
-) -> NDArray[np.bool_]:  # fmt: skip
-    """Which trials (copies, trials) ended high."""
-    hw = subject.point.hardware
-    text = trial_text(
-        cell, hw, subject.models, trial, levels_a, PREPARE * subject.beta_hi_a, OPTIONS, noise
-    )
-    (plot,) = subject.run(text, "run\nwrite out.raw")
-    times = np.arange(levels_a.shape[1]) * trial.period_s + trial.read_s
-    ends = [np.interp(times, plot.scale, plot[f"v(k{k}.{cell.v0})"]) for k in range(len(levels_a))]
-    return np.asarray(np.stack(ends) > hw.supply_v / 2)
-
-
-def _noise(
-    subject: Subject, cell: Cell, trial: Trial, found: Spectrum, trials: int, seed: int,
-    source: Source,
-) -> Callable[[int, tuple[Mosfet, ...]], str]:  # fmt: skip
-    """Sources of the devices of a copy, at their currents near the threshold."""
-    tick_s = trial.window_s / _TICKS
-    count = int(record_s(subject, trials) / tick_s) + 2
-    law = noise_law(subject.point, cell.devices, 1, tick_s)
-    white, flicker = law.densities(found.currents_a)
-
-    def lines(copy: int, devices: tuple[Mosfet, ...]) -> str:
-        text, sums = "", dict[tuple[str, str], Any]()
-        for k, device in enumerate(devices):
-            if law.white_factor[k] == 0:
-                continue
-            densities = (float(white[k]), float(flicker[k]))
-            ends = (device.drain, device.source)
-            if source == "trnoise":
-                slope = float(law.slope[k])
-                text += trnoise_line(f"inoise{copy}_{k}", *ends, *densities, tick_s, slope)
-                continue
-            drawn = noise_samples(*densities, tick_s, count, [seed, copy, k], float(law.slope[k]))
-            sums[ends] = sums[ends] + drawn if ends in sums else drawn
-        return text + "".join(
-            sampled_line(f"inoise{copy}_{k}", *ends, samples, tick_s)
-            for k, (ends, samples) in enumerate(sums.items())
-        )
-
-    return lines

@@ -28,17 +28,10 @@ from codesign.simulation.contributors import (
     state_noise,
 )
 from codesign.simulation.decision_node import response
-from codesign.simulation.jitter import (
-    OPTIONS,
-    TARGET,
-    Prediction,
-    Source,
-    Subject,
-    measure,
-    predict,
-    record_s,
-)
-from codesign.simulation.noise_sources import TICK_S
+from codesign.simulation.jitter import TARGET, Prediction, Subject, predict, record_s
+from codesign.simulation.jitter_trials import OPTIONS, Source, measure
+from codesign.simulation.noise_sources import TICK_S, noise_law
+from codesign.simulation.setting import Setting
 
 Floats = NDArray[np.float64]
 Rows = list[dict[str, Any]]
@@ -46,6 +39,10 @@ Rows = list[dict[str, Any]]
 COPIES, TRIALS = 16, 8
 SEED = 1
 EDGES: tuple[Edge, ...] = ("beta_hi", "beta_lo")
+# Written by a plan with noise: here, by ``simulation.noisy`` and by ``simulation.noise_judge``.
+NOISE_TABLES = (
+    "jitter", "trials", "spectra", "contributors", "samples", "clips", "units", "judge",
+)  # fmt: skip
 # Nothing is remembered across versions of what is measured.
 _SCHEMA = 1
 _POLARITY = {"n": "nmos", "p": "pmos"}
@@ -107,6 +104,7 @@ def _study(
         "threshold_a": found.threshold_a,
         "predicted_sigma_a": prediction.sigma_a,
         "predicted_hann_a": prediction.hann_a,
+        "predicted_full_a": prediction.full_a,
         "flicker_share": flicker / sum(row["rms_a"] ** 2 for row in rows),
         "bandwidth_hz": prediction.bandwidth_hz,
         "lowest_hz": prediction.lowest_hz,
@@ -141,8 +139,6 @@ def mismatch_sigma_a(subject: Subject, prediction: Prediction) -> float:
     white contribution over the white density it has by itself; its current's relative sigma is that
     of gm/I times its threshold and of its mobility.
     """
-    from codesign.simulation.noise_sources import noise_law
-
     seen, devices, law = prediction.spectrum, subject.cell.devices, subject.point.pdk.mismatch
     white, _ = noise_law(subject.point, devices, 1).densities(seen.currents_a)
     variance = 0.0
@@ -210,7 +206,7 @@ def chosen_cells(beta_hi: Floats, cells: int) -> list[tuple[str, int, int]]:
     return found
 
 
-def subjects(setting: Any, cells: int) -> list[tuple[str, Subject]]:
+def subjects(setting: Setting, cells: int) -> list[tuple[str, Subject]]:
     """The thresholds that are studied, by the name of their cell's size."""
     exported, yardstick, point = setting.exported, setting.yardstick, setting.point
     library = read_network(exported.folder, point.pdk.nmos, point.pdk.pmos)
@@ -227,7 +223,7 @@ def subjects(setting: Any, cells: int) -> list[tuple[str, Subject]]:
 
 
 def study_noise(
-    setting: Any, design: str, executor: Executor, cells: int, say: Callable[[str], None]
+    setting: Setting, design: str, executor: Executor, cells: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Measure all, write the tables, return the figures of the summary."""
     wanted = subjects(setting, cells)
@@ -260,7 +256,7 @@ def study_noise(
     return figures | jitter_figures([study.row for study in studies])
 
 
-def _lines(setting: Any, found: Sequence[Subject]) -> list[tuple[str, LineNoise]]:
+def _lines(setting: Setting, found: Sequence[Subject]) -> list[tuple[str, LineNoise]]:
     middle = found[2 * (len(found) // 4)]
     exported, plan = setting.exported, setting.plan
     inputs = setting.inputs_units()[plan.clips[0]]

@@ -46,6 +46,7 @@ from codesign.simulation.limits import limits_of
 from codesign.simulation.lock import only_writer
 from codesign.simulation.manifest import write_manifest
 from codesign.simulation.noise_judge import SKIPPED, judge_noise
+from codesign.simulation.noise_study import NOISE_TABLES, study_noise
 from codesign.simulation.noisy import (
     compare_with_still,
     cost_of_batched,
@@ -142,6 +143,9 @@ def _simulate(
             figures |= compare_with_still(
                 folder, setting.yardstick, plan, _shards(folder, plan, key), key
             )
+            if options.jitter:
+                design = design_digest(setting.exported)
+                figures |= study_noise(setting, design, executor, options.jitter, say)
         figures |= {"engine": "ngspice" if batch is None else "batched"}
         figures |= {"twin": options.twin}
         if options.twin == "substepped":
@@ -174,7 +178,7 @@ def _prepare(setting: Setting, key: str | None, say: Say) -> None:
         raise unwritable(folder, error) from error
     remove_leftovers(folder / "work")
     # A summary is of one plan and one engine: until there is a new one there is none.
-    for name in _OF_A_SUMMARY:
+    for name in (*_OF_A_SUMMARY, *(f"noise_{table}.parquet" for table in NOISE_TABLES)):
         (folder / name).unlink(missing_ok=True)
     name = "ngspice" if key is None else f"batched {key}"
     write_plan(run, plan, design_digest(setting.exported), name)

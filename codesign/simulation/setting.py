@@ -33,6 +33,8 @@ from codesign.testset import load_test_split
 from codesign.twin.twins import TwinName
 
 JUDGE_SAMPLES = 4
+# Cells whose jitter is measured: the smallest, a middle and the largest threshold.
+JITTER_CELLS = 3
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Options:
     ``sensitivity``: clips of which devices are ranked, None: as many as cost seconds
     (``simulation.drawn_chips``). ``process`` draws the whole process of every chip as well;
     ``area_scale`` simulates the network in mirrors of that many times the gate area. ``noise`` is
-    the number of runs with device noise of every chip and clip (None: one without).
+    the number of runs with device noise of every chip and clip (None: one without); with it the
+    threshold jitter of ``jitter`` cells is measured.
     """
 
     clips: int | None = None
@@ -72,6 +75,7 @@ class Options:
     area_scale: float = 1.0
     noise: int | None = None
     execution: ExecutionOptions = DEFAULT_EXECUTION
+    jitter: int = JITTER_CELLS
 
 
 DEFAULTS = Options()
