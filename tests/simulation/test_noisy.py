@@ -92,7 +92,7 @@ def test_a_plan_with_noise(tmp_path: Path) -> None:
     run = made_up_run(tmp_path / "small")
     export_design(run)
     said: list[str] = []
-    options = Options(noise=2, clips=1, engine="ngspice", jobs=2, suppression=())
+    options = Options(noise=2, clips=1, engine="ngspice", jobs=2, suppression=(), jitter=0)
     figures = simulate(run, options, say=said.append)
     assert figures["plan"] == "noise"
     assert figures["noise_samples_compared"] == figures["samples_ok"] == 2
