@@ -136,7 +136,7 @@ def _simulate(
         figures = summarise(results.samples, results.tally) | root_figures(results.roots)
         figures |= timing_figures(results.timings)
         figures |= _facts(setting, results) | _suppression(setting, batch, say)
-        figures |= population_figures(setting, results.samples)
+        figures |= population_figures(setting, results.samples, _shards(folder, plan, key))
         figures |= measure_cell_spread(setting, say)
         figures |= analyse_chips(setting, lambda: _shards(folder, plan, key), batch, say)
         if plan.noise:

@@ -31,6 +31,7 @@ _CURVES = "spec name op spec_limit limit chips passed yield yield_low yield_high
 # Tables that other parts of a simulation make, with the columns that are shown.
 OPTIONAL = {
     "distributions": "corner quantity count mean sigma skew p_normal shape p5 median p95",
+    "decision_logits": "corner clip_id class_index count mean sigma skew p5 p95 shape",
     "thresholds": "parameter layer unit programmed nominal mean_relative sigma_relative "
     "sigma_units law_sigma_relative skew shape chips",
     "cell_draws": "chip layer unit beta_hi_units beta_lo_units width_units alpha_units",

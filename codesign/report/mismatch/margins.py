@@ -53,7 +53,7 @@ def margins_section(data: RunData, found: Population) -> Section:
                 _ridges(found, drawn, NARROW[0], "margins-narrow"),
             ),
         ),
-        tables=(_spread_table(found), _lost_table(data, found)),
+        tables=(_spread_table(found), _lost_table(data, found), *_logit_table(data, found)),
         notes=(
             "Pairs of one clip share its margin, so the interval of their proportion, which takes "
             "them as independent, is narrower than what other clips would show.",
@@ -162,6 +162,38 @@ def _spread_table(found: Population) -> Table:
         tuple(rows),
         note=f"{left} more are in spread.parquet." if left > 0 else "",
         folded=len(rows) > 40,
+    )
+
+
+def _logit_table(data: RunData, found: Population) -> tuple[Table, ...]:
+    """Every class's logit at the decision, over chips."""
+    table = found.more.get("decision_logits")
+    if table is None or table.empty:
+        return ()
+    several = len(found.corners) > 1
+    shown: Any = table.head(ROWS_LISTED).itertuples()
+    rows = [
+        (
+            text(row.clip_id), *((text(row.corner),) if several else ()),
+            text(data.class_name(row.class_index)), figure(row.count, count(row.count)),
+            *(figure(v, fixed(v, 3)) for v in (row.mean, row.sigma, row.p5, row.p95)),
+            figure(row.skew, fixed(row.skew, 2)), text(row.shape),
+        )
+        for row in shown
+    ]  # fmt: skip
+    left = len(table) - len(rows)
+    corner = "Corner | " if several else ""
+    return (
+        Table(
+            "Logits at the decision, over chips",
+            columns(
+                f"Clip | {corner}Class | #Chips | #Mean (units) | #Sigma | #5 % | #95 % | #Skew | "
+                "Shape"
+            ),
+            tuple(rows),
+            note=f"{count(left)} more are in decision_logits.parquet." if left > 0 else "",
+            folded=True,
+        ),
     )
 
 
