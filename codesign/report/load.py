@@ -240,7 +240,7 @@ def _simulation(run: Run, plan: str, notices: list[str]) -> Simulation | None:
             folder / ("waves_batched" if summary.get("engine") == "batched" else "waves"),
             samples.loc[samples["status"] == "ok", "sample"].tolist(),
         ),
-        units=_units(folder / "units.parquet"),
+        units=_units(folder / "units.parquet") if some_ok else None,
     )
 
 

@@ -12,7 +12,7 @@ from codesign.report.mismatch.data import load_population, population_plans
 from codesign.report.mismatch.verdict import mismatch_verdict
 from codesign.runs import Run
 from tests.report.fake_population import add_areas, add_population, add_tables
-from tests.report.fake_run import make_run
+from tests.report.fake_run import Fake, make_run
 from tests.report.pages import Page
 
 
@@ -247,3 +247,10 @@ def test_a_damaged_area_table_is_named(tmp_path: Path) -> None:
     (made.path / "sim" / "area_scale.json").write_text("{}")
     with pytest.raises(InputError, match=r"area_scale\.json"):
         build_report(made)
+
+
+def test_the_first_page_too_is_there_when_every_sample_failed(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "run", fake=Fake(clips=2, failed=(0, 1), waves=False))
+    # What sums over no state at all look like.
+    pd.DataFrame({"layer": [], "unit": []}).to_parquet(made.sim_dir() / "units.parquet")
+    assert build_report(made).is_file()
