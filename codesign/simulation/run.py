@@ -8,11 +8,9 @@ from time import monotonic
 from typing import Any
 
 from codesign.analysis.agreement import Yardstick
-from codesign.analysis.summary import AGREEMENT_TARGETS, TARGETS, root_figures, summarise, verdict
+from codesign.analysis.summary import root_figures, summarise, verdict
 from codesign.errors import InputError
 from codesign.files import unwritable, write_json
-from codesign.mapping.design import count_mapping
-from codesign.pdk import Pdk
 from codesign.runs import Run
 from codesign.simulation.area import scaled_run
 from codesign.simulation.aside import take_folder
@@ -40,6 +38,7 @@ from codesign.simulation.execution import (
     workers_of,
 )
 from codesign.simulation.explain import explain
+from codesign.simulation.facts import plan_facts
 from codesign.simulation.hysteresis import measure_cells
 from codesign.simulation.judge import judge
 from codesign.simulation.limits import limits_of
@@ -135,7 +134,7 @@ def _simulate(
         results = explain(folder, setting.yardstick, hardware, results, batch)
         figures = summarise(results.samples, results.tally) | root_figures(results.roots)
         figures |= timing_figures(results.timings)
-        figures |= _facts(setting, results) | _suppression(setting, batch, say)
+        figures |= plan_facts(setting, results) | _suppression(setting, batch, say)
         figures |= population_figures(setting, results.samples, _shards(folder, plan, key))
         figures |= measure_cell_spread(setting, say)
         figures |= analyse_chips(setting, lambda: _shards(folder, plan, key), batch, say)
@@ -284,35 +283,3 @@ def _judge(batch: Batch, setting: Setting, results: Results, executor: Executor)
     return judge(
         batch, setting.bench, setting.yardstick, results.samples, setting.folder, executor, count
     )
-
-
-def _facts(setting: Setting, results: Results) -> dict[str, Any]:
-    hw, exported, plan = setting.exported.hardware, setting.exported, setting.plan
-    pdk: Pdk = setting.point.pdk
-    parameters = setting.yardstick.parameters
-    return {
-        "plan": plan.name,
-        "plan_samples": plan.total,
-        "states_in_table": results.states_in_table,
-        "logits_in_table": results.logits_in_table,
-        "parameters_learned": int(sum(value.size for value in parameters.values())),
-        "parameter_rows": count_mapping(exported.mapping_file),
-        "transistors": exported.facts["transistors"],
-        "gate_area_m2": exported.facts["gate_area_m2"],
-        "cell": hw.cell,
-        "strobe": hw.strobe if hw.cell == "strobed" else None,
-        "pdk": pdk.name,
-        "pdk_sha256": pdk.sha256,
-        "ngspice": setting.point.ngspice_version,
-        "corner": hw.corner,
-        "temperature_c": hw.temperature_c,
-        "supply_v": hw.supply_v,
-        "unit_current_a": hw.unit_current_a,
-        "frame_s": hw.frame_s,
-        "frames": setting.yardstick.timing.frames,
-        "decision": setting.yardstick.rule,
-        "near_tie_units": setting.yardstick.near_tie_units,
-        "min_agreement": setting.options.min_agreement,
-        "targets": TARGETS,
-        "agreement_targets": AGREEMENT_TARGETS,
-    }

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -35,6 +34,7 @@ from codesign.simulation.noise_sources import (
     write_currents,
 )
 from codesign.simulation.plan import PlannedSample
+from codesign.simulation.readout import Readout
 from codesign.simulation.retry import (
     Tried,
     climb,
@@ -42,9 +42,8 @@ from codesign.simulation.retry import (
     remove_kept,
     working_folder,
 )
-from codesign.simulation.traces import BLOCKS, Traces, failed, write_traces
+from codesign.simulation.traces import Traces, failed, write_traces
 from codesign.spice.ngspice import Outcome, run_deck
-from codesign.spice.rawfile import Plot
 
 _RAW = "out.raw"
 
@@ -131,6 +130,11 @@ class Job:
         return Timing(hw.frame_s, hw.edge_s, len(self.inputs_units), self.bench.shape.layers)
 
     @property
+    def readout(self) -> Readout:
+        shared = self.bench
+        return Readout(shared.shape, shared.hardware, self.timing, shared.strobe_power_w)
+
+    @property
     def noisy(self) -> bool:
         return self.planned.noise_seed is not None
 
@@ -182,7 +186,9 @@ def _run_sample(job: Job) -> Tried:
             path = currents_path(job.folder, name)
             write_currents(path, tried.outcome.plots[0], connected, law.tick_s, stop_s)
         if status == "ok" and job.keep_waves:
-            table = pa.Table.from_pandas(_waves(job, tried.outcome.plots[0]), preserve_index=False)
+            table = pa.Table.from_pandas(
+                job.readout.waves(tried.outcome.plots[0]), preserve_index=False
+            )
             with atomic_path(waves_path(job.folder, number)) as temporary:
                 pq.write_table(table, temporary, compression="zstd")
         remove_kept(works, name)
@@ -198,7 +204,7 @@ def _attempt(job: Job, work: Path, name: str, text: str) -> Outcome:
     outcome = run_deck(
         shared.ngspice, work, name, _RAW, shared.timeout_s, shared.memory_limit_bytes
     )
-    return _complete(outcome, job)
+    return job.readout.complete(outcome)
 
 
 def _without_currents(why: str, _name: str, _text: str) -> Outcome:
@@ -259,25 +265,6 @@ def flat_network_text(shared: Bench, draws: Draws, row: int = 0) -> str:
     return flat_text(shared.connected(), shared.models, draws.delvto_v[row], draws.mulu0[row])
 
 
-def _complete(outcome: Outcome, job: Job) -> Outcome:
-    """A run that stopped early, or lacks a vector, is not a result."""
-    if outcome.status != "ok":
-        return outcome
-    plot = outcome.plots[0]
-    end = plot.scale[-1] if len(plot.scale) else 0.0
-    wanted = bench.saved_vectors(job.bench.shape, job.bench.hardware.generates_strobes)
-    missing = [name for name in wanted if name not in plot.names]
-    if missing:
-        message = f"the output lacks {missing[0]} ({len(missing)} vectors in all)"
-    elif end < job.timing.stop_s * (1 - 1e-6):
-        message = f"the run stopped at {end:.4g} s of {job.timing.stop_s:.4g} s"
-    elif not np.isfinite(plot.values.real).all():
-        message = "the output holds values that are not finite"
-    else:
-        return outcome
-    return replace(outcome, status="missing_output", message=message, plots=())
-
-
 def _read(job: Job, tried: Tried, log: str) -> Traces:
     number, shape, frames = job.planned.sample, job.bench.shape, len(job.inputs_units)
     outcome, memory = tried.outcome, tried.peak_memory_bytes
@@ -286,49 +273,9 @@ def _read(job: Job, tried: Tried, log: str) -> Traces:
             number, shape, frames, outcome.status, tried.message, log, tried.wall_s, tried.text(),
             memory,
         )  # fmt: skip
-    plot = outcome.plots[0]
-    times = job.timing.sample_times_s()
-    values = np.stack(
-        [np.interp(times, plot.scale, plot[vector]) for *_, vector in _probes(shape)]
-    ).astype(np.float32)
-    cells = shape.layers * shape.state_dim
-    grid = (1, shape.layers, shape.state_dim, frames)
-    power = [
-        float(np.trapezoid(_power_w(job, plot, block), plot.scale) / plot.scale[-1])
-        for block in BLOCKS
-    ]
+    candidates, states, logits, power = job.readout.values(outcome.plots[0])
     return Traces(
         np.array([number], dtype=np.int64), ("ok",), ("",), (log,), np.array([tried.wall_s]),
-        values[:cells].reshape(grid), values[cells : 2 * cells].reshape(grid),
-        values[2 * cells :].T[None], np.array([power]), (tried.text(),),
+        candidates[None], states[None], logits[None], power[None], (tried.text(),),
         np.array([memory], dtype=np.int64),
     )  # fmt: skip
-
-
-def _probes(shape: Shape) -> list[tuple[str, int, int, str]]:
-    cells = [(la, un) for la in range(shape.layers) for un in range(shape.state_dim)]
-    probes = [("candidate", la, un, bench.candidate_vector(la, un)) for la, un in cells]
-    probes += [("state", la, un, bench.state_vector(la, un)) for la, un in cells]
-    return probes + [("logit", -1, k, bench.logit_vector(k)) for k in range(shape.classes)]
-
-
-def _power_w(job: Job, plot: Plot, block: str) -> NDArray[np.float64]:
-    if block == "strobe" and not job.bench.hardware.generates_strobes:
-        return np.full(len(plot.scale), job.bench.strobe_power_w)
-    # ngspice counts the current into a source's positive terminal, so a supply's is negative.
-    vector = bench.STROBE_VECTOR if block == "strobe" else bench.supply_vector(block)
-    return -plot[vector] * job.bench.hardware.supply_v
-
-
-def _waves(job: Job, plot: Plot) -> pd.DataFrame:
-    shape = job.bench.shape
-    columns: dict[str, NDArray[np.float64]] = {"time_s": plot.scale}
-    for kind, layer, unit, vector in _probes(shape):
-        name = f"logit.c{unit}_a" if kind == "logit" else f"{kind}.l{layer}.u{unit}_a"
-        columns[name] = plot[vector]
-    for layer in range(shape.layers):
-        for unit in range(shape.state_dim):
-            columns[f"v0.l{layer}.u{unit}_v"] = plot[bench.decision_vector(layer, unit)]
-    for block in BLOCKS:
-        columns[f"power.{block}_w"] = _power_w(job, plot, block)
-    return pd.DataFrame(columns).astype({name: "float32" for name in columns if name != "time_s"})
