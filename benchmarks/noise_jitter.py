@@ -1,6 +1,6 @@
 """Threshold jitter of a design's cells, predicted from .noise and measured in the transient.
 
-python benchmarks/noise_jitter.py RUN [--cells 3] [--source samples|trnoise] [--seed 1]
+python benchmarks/noise_jitter.py RUN [--cells 3] [--first N] [--source samples|trnoise] [--seed 1]
 
 RUN is a run folder with a design. For every threshold: where the cell switches, sigma predicted
 (from .noise, with the weight of its own decision node and with a Hann window) and measured, with
@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--cells", type=int, default=3)
+    parser.add_argument("--first", type=int, help="of the thresholds, the first so many")
     parser.add_argument("--source", choices=("samples", "trnoise"), default="samples")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
@@ -40,7 +41,7 @@ def main() -> None:
         f"{'measured pA':>13}{'95 %':>14}{'ratio':>7}{'noise %':>9}{'mismatch %':>12}"
     )
     ratios = []
-    for name, subject in subjects(setting, given.cells):
+    for name, subject in subjects(setting, given.cells)[: given.first]:
         row = study_threshold(subject, name, design, seed=given.seed, source=given.source).row
         at, ratio = row["threshold_a"], row["ratio"]
         ratios.append(ratio)

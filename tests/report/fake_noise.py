@@ -65,7 +65,10 @@ def add_noise(run: Run, plan: str = "noise", ratio: float = 1.1, **changes: Any)
         ],
     }  # fmt: skip
     for name, rows in tables.items():
-        pd.DataFrame(rows).to_parquet(folder / f"noise_{name}.parquet", index=False)
+        table = pd.DataFrame(rows)
+        if "chip" in table:
+            table = table.astype({"chip": "Int64"})
+        table.to_parquet(folder / f"noise_{name}.parquet", index=False)
     within = 6 if 1 / 1.5 <= ratio <= 1.5 else 0
     summary = {
         "noise_samples_compared": 8, "noise_decisions_flipped": 1, "noise_seeds": 4,

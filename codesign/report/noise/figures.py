@@ -12,12 +12,14 @@ from codesign.report.style import class_color, count, light, number
 from codesign.report.svg import HALF, drawing, new_figure, plain, render
 
 _LISTED = 12
+# Devices that make less than this part of the variance are not drawn.
+_LEAST = 1e-3
 
 
 def contributors(found: Noise, condition: str, name: str) -> Figure:
     """Sorted bars: share of the variance by device, white and flicker."""
     table = found.tables["contributors"]
-    rows = table[table["condition"] == condition].head(_LISTED)
+    rows = table[(table["condition"] == condition) & (table["share"] > _LEAST)].head(_LISTED)
     total = float(np.square(rows_rms(table, condition)))
     white = 100 * rows["white_rms_a"].to_numpy() ** 2 / total
     flicker = 100 * rows["flicker_rms_a"].to_numpy() ** 2 / total
@@ -83,6 +85,9 @@ def spectra(found: Noise) -> Figure | None:
             )  # fmt: skip
         ax.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel="fA per root Hz")
         ax.set_xlim(0.1, 1e4)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(lambda value, _: number(value, 2))
+        ax.minorticks_off()
         ax.legend(loc="upper right", ncols=2, fontsize=9)
         svg = render(fig, "spectra", "Noise densities")
     return Figure(

@@ -44,7 +44,10 @@ def _contributors(found: Noise) -> Section | None:
     if table.empty:
         return None
     conditions = [name for name in table["condition"].unique() if name != "state low"]
+    # Of several cells the one in the middle speaks for all; the table has every one.
     middle = [name for name in conditions if "smallest" not in name and "largest" not in name]
+    if not any(name.startswith("beta") for name in middle):
+        middle = [name for name in conditions if "largest" not in name]
     pictures = [
         figures.contributors(found, condition, str(k)) for k, condition in enumerate(middle)
     ]

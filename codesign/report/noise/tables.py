@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pandas as pd
+
 from codesign.report.noise.data import Noise
 from codesign.report.noise.figures import rows_rms, sentence, short
 from codesign.report.page import ROWS_LISTED, Cell, Table, columns, figure, share_cell, text
@@ -119,7 +121,7 @@ def clips_table(found: Noise) -> Table:
         chip = getattr(row, "chip", None)
         rows.append(
             (
-                text(row.clip_id), text("nominal" if chip is None or chip != chip else chip),
+                text(row.clip_id), text("nominal" if pd.isna(chip) else int(chip)),
                 figure(row.seeds, count(row.seeds)),
                 figure(
                     row.decisions_flipped, count(row.decisions_flipped),
