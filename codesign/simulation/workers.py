@@ -6,9 +6,7 @@ whose parent was killed, takes its simulator with it. Workers that die by themse
 
 import multiprocessing
 import os
-import resource
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
@@ -16,7 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from codesign.spice.process import kill_running
+from codesign.spice.process import kill_running, peak_of, peak_of_self
 
 _STOPPED = 143
 # Samples waiting for each worker beside the one it works at: none is ever idle, and memory does not
@@ -90,9 +88,8 @@ def worker_pool(workers: int) -> Iterator[LocalWorkers]:
 
 def peak_memory_bytes() -> int:
     """The largest resident memory this process has had."""
-    # getrusage counts kilobytes, on macOS bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    # Not getrusage where it can be helped: a process begins there with the peak of its parent.
+    return peak_of(os.getpid()) or peak_of_self()
 
 
 def _start() -> None:

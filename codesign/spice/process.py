@@ -61,7 +61,7 @@ def run_program(
     installed (all of Debian and Ubuntu) also when this process dies, however it dies.
     ``memory_limit_bytes`` bounds its address space: beyond it the program gets no memory.
     """
-    own_peak = _peak_of_self()
+    own_peak = peak_of_self()
     started = time.monotonic()
     with printed.open("wb") as output:
         process = subprocess.Popen(
@@ -102,7 +102,7 @@ def _wait(
             timed_out = True
             _kill(process)
         if now >= read_at:
-            seen = max(seen, _peak_of(process))
+            seen = max(seen, peak_of(process))
             read_at = now + min(_MEMORY_EVERY_S, 0.1 * (now - started))
         pause = min(_NOTICED_WITHIN_S, _NOTICED_AFTER * (now - started) + 2e-4)
         time.sleep(min(pause, max(started + timeout_s - now, 2e-4)))
@@ -128,7 +128,7 @@ def _dies_with_parent() -> tuple[str, ...]:
     return () if program is None else (program, "--pdeathsig", "KILL", "--")
 
 
-def _peak_of(process: int) -> int:
+def peak_of(process: int) -> int:
     """The largest resident memory of a running process so far, as Linux tells it; else 0."""
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
@@ -138,5 +138,6 @@ def _peak_of(process: int) -> int:
     return int(found.group(1)) * 1024 if found else 0
 
 
-def _peak_of_self() -> int:
+def peak_of_self() -> int:
+    """The largest resident memory of this process, or of those it came of before they became it."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RUSAGE_BYTES
