@@ -132,8 +132,8 @@ def _run(
 
     missing = []
     for index in plan.samples:
-        end = read_ends(shard_path(folder, index))
-        if end is None or (setting.options.execution.only_failed and end[0] != "ok"):
+        end = _kept_end(setting, index)
+        if end is None:
             missing.append(index)
             continue
         kept += 1
@@ -148,6 +148,19 @@ def _run(
             peak = max(peak, result.worker_peak_bytes)
             count(result.status, result.attempts)
     return peak
+
+
+def unfinished(setting: Setting) -> list[int]:
+    """The samples that ``run_ngspice`` would run."""
+    return [index for index in setting.plan.samples if _kept_end(setting, index) is None]
+
+
+def _kept_end(setting: Setting, index: int) -> tuple[str, int] | None:
+    """How a sample that is not to be run again ended: status and attempts."""
+    end = read_ends(shard_path(setting.folder, index))
+    if end is not None and setting.options.execution.only_failed and end[0] != "ok":
+        return None
+    return end
 
 
 def _task(

@@ -18,7 +18,13 @@ from codesign.analysis.yardstick import Yardstick
 from codesign.files import atomic_path
 from codesign.simulation.engines import Batch
 from codesign.simulation.noise_sources import STILL
-from codesign.simulation.noisy import read_still, still_folder, still_plan
+from codesign.simulation.noisy import (
+    drop_currents,
+    read_still,
+    renew_currents,
+    still_folder,
+    still_plan,
+)
 from codesign.simulation.plan import Plan
 from codesign.simulation.sample import Bench, Job, run_sample, shard_path
 from codesign.simulation.traces import Traces, join, read_traces
@@ -68,6 +74,8 @@ def _in_ngspice(
     for name in ("shards", "logs", "work"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     quiet = still_plan(plan).sample(int(samples[0]) // plan.repeats)
+    missing = [int(k) for k in samples if read_traces(shard_path(folder, int(k))) is None]
+    renew_currents(plan, folder, missing)
     found = []
     for group in ([quiet], [plan.sample(int(sample)) for sample in samples]):
         waiting = []
@@ -81,6 +89,7 @@ def _in_ngspice(
             found.append(path)
         for future in waiting:
             future.result()
+    drop_currents(plan, folder)
     return [traces for path in found if (traces := read_traces(path)) is not None]
 
 

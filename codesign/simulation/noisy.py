@@ -5,7 +5,7 @@ and clip. In ngspice these runs leave the currents that the noise of the devices
 engines they are what the noisy samples are compared with.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -18,10 +18,10 @@ from codesign.analysis.noise import clip_rows, noise_figures, tallied
 from codesign.analysis.yardstick import Yardstick
 from codesign.files import atomic_path
 from codesign.simulation.engines import Batch, group_of, read_group
-from codesign.simulation.noise_sources import STILL
+from codesign.simulation.noise_sources import STILL, currents_path
 from codesign.simulation.plan import Plan
-from codesign.simulation.sample import shard_path
-from codesign.simulation.traces import Traces, join, read_traces
+from codesign.simulation.sample import sample_name, shard_path
+from codesign.simulation.traces import Traces, join, read_ends, read_traces
 
 # Time of a sample with noise over that of one without (benchmarks/noise_jitter.py, docs/noise.md).
 NGSPICE_FACTOR = 4.0
@@ -42,6 +42,28 @@ def still_folder(folder: Path) -> Path:
     for name in ("shards", "waves", "logs", "work"):
         (folder / STILL / name).mkdir(parents=True, exist_ok=True)
     return folder / STILL
+
+
+def renew_currents(plan: Plan, folder: Path, waiting: Iterable[int]) -> None:
+    """Have the runs without noise made again whose currents the noisy samples ``waiting`` need
+    and that ``drop_currents`` has removed; all else about them comes out the same."""
+    place = still_folder(folder)
+    for index in sorted({sample // plan.repeats for sample in waiting}):
+        shard = shard_path(place, index)
+        end = read_ends(shard)
+        there = currents_path(place, sample_name(index)).is_file()
+        if end is not None and end[0] == "ok" and not there:
+            shard.unlink()
+
+
+def drop_currents(plan: Plan, folder: Path) -> None:
+    """Remove the currents that the noise of ``plan`` followed, now that its samples are there: two
+    bytes per device and tick, of use to nothing else."""
+    for index in still_plan(plan).samples:
+        currents_path(folder / STILL, sample_name(index)).unlink(missing_ok=True)
+    place = currents_path(folder / STILL, "").parent
+    if place.is_dir() and not any(place.iterdir()):
+        place.rmdir()
 
 
 def cost_of_batched(batch: Batch, quiet: Batch) -> str:

@@ -35,6 +35,7 @@ from codesign.simulation.execution import (
     memory_figures,
     refuse_batched,
     run_ngspice,
+    unfinished,
     workers_of,
 )
 from codesign.simulation.explain import explain
@@ -50,6 +51,8 @@ from codesign.simulation.noisy import (
     compare_with_still,
     cost_of_batched,
     cost_of_ngspice,
+    drop_currents,
+    renew_currents,
     still_folder,
     still_plan,
 )
@@ -120,6 +123,8 @@ def _simulate(
             _run_still(executor, setting, batch, say)
         if batch is None:
             worker_peak = run_ngspice(executor, setting, progress)
+            if plan.noise:
+                drop_currents(plan, folder)
         else:
             _run_batched(batch, folder, progress)
         if loops is not None:
@@ -199,6 +204,7 @@ def _run_still(executor: Executor, setting: Setting, batch: Batch | None, say: S
     """The runs without noise that a plan with noise is made from; then what it will cost."""
     plan, folder = still_plan(setting.plan), still_folder(setting.folder)
     if batch is None:
+        renew_currents(setting.plan, setting.folder, unfinished(setting))
         run_ngspice(executor, replace(setting, plan=plan, folder=folder), lambda *_: None)
         still = list(_shards(folder, plan, None))
         say(cost_of_ngspice(setting.plan, still, setting.workers))

@@ -1,6 +1,7 @@
 """Device noise in ngspice samples: its law, its seeds, and a plan with it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,21 @@ from codesign.circuit.export import export_design
 from codesign.device.bench import find_point
 from codesign.device.noise import CHARGE_C
 from codesign.flows import HardwareSection
+from codesign.mapping.design import Shape
 from codesign.runs import Run
-from codesign.simulation.noise_sources import NoiseLaw, is_switch, noise_law, noise_lines
+from codesign.simulation.noise_sources import (
+    STILL,
+    NoiseLaw,
+    currents_path,
+    is_switch,
+    noise_law,
+    noise_lines,
+)
+from codesign.simulation.noisy import drop_currents, renew_currents, still_folder
+from codesign.simulation.plan import Plan, Variation
 from codesign.simulation.run import Options, simulate
-from codesign.simulation.sample import shard_path
+from codesign.simulation.sample import sample_name, shard_path
+from codesign.simulation.traces import failed, read_ends, read_traces, write_traces
 from tests.trained import made_up_run
 
 TICK_S = 2e-4
@@ -103,12 +115,54 @@ def test_a_plan_with_noise(tmp_path: Path) -> None:
     table = _samples_of(run)
     assert table["noise_seed"].nunique() == 2
     assert table["margin_units"].nunique() == 2
-    shard_path(run.sim_dir("noise"), 1).unlink()
+    # The currents that noise followed are gone, and made again for a sample that is missing.
+    folder = run.sim_dir("noise")
+    still = folder / STILL
+    assert not list(still.rglob("*.npy"))
+    quiet = read_traces(shard_path(still, 0))
+    shard_path(folder, 1).unlink()
     again = simulate(run, options)
+    assert not list(still.rglob("*.npy"))
+    remade = read_traces(shard_path(still, 0))
+    assert quiet is not None
+    assert remade is not None
+    np.testing.assert_array_equal(remade.candidates_a, quiet.candidates_a)
     assert again["noise_candidate_rms_units"] == figures["noise_candidate_rms_units"]
     pd.testing.assert_frame_equal(_samples_of(run), table)
     plan = json.loads((run.sim_dir("noise") / "plan.json").read_text())
     assert plan["varied"]["repeats"] == 2
+
+
+def test_currents_stay_as_long_as_a_sample_needs_them(tmp_path: Path) -> None:
+    """Two runs without noise, 0 and 1, of two samples each: 0 and 1, 2 and 3."""
+    varied = Variation(("typical",), repeats=2)
+    plan = Plan("noise", "digest", 1, varied, (4, 7), ("a", "b"), (0, 1), 0, 4)
+    place = still_folder(tmp_path)
+    for index in (0, 1):
+        _still(place, index, "ok")
+        path = currents_path(place, sample_name(index))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    renew_currents(plan, tmp_path, [0, 3])
+    assert read_ends(shard_path(place, 0)) == read_ends(shard_path(place, 1)) == ("ok", 1)
+    drop_currents(replace(plan, start=2, stop=4), tmp_path)
+    assert [path.stem for path in place.rglob("*.npy")] == ["sample-00000"]
+    renew_currents(plan, tmp_path, [0, 1])
+    assert read_ends(shard_path(place, 1)) == ("ok", 1)  # nothing waits for it
+    renew_currents(plan, tmp_path, [0, 3])
+    assert read_ends(shard_path(place, 0)) == ("ok", 1)  # its currents are there
+    assert read_ends(shard_path(place, 1)) is None
+    drop_currents(plan, tmp_path)
+    assert not (place / "currents").exists()
+    # A run without noise that failed has no currents; it is not tried again for that.
+    _still(place, 1, "failed")
+    renew_currents(plan, tmp_path, [2])
+    assert read_ends(shard_path(place, 1)) == ("failed", 1)
+
+
+def _still(place: Path, index: int, status: str) -> None:
+    shape = Shape(inputs=2, state_dim=2, layers=1, classes=2)
+    write_traces(shard_path(place, index), failed(index, shape, 3, status, "", "", 1.0))
 
 
 def _samples_of(run: Run) -> pd.DataFrame:
