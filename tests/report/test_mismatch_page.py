@@ -71,13 +71,14 @@ def test_yield_counts_failures_against_it(page: Page) -> None:
         ({"state_agreement": 0.98}, 1),
         ({"accuracy_difference_points": -2.1}, 1),
         ({"min_yield": 0.99}, 1),
+        ({"yield": 0.89}, 1),
         ({"engine": "batched", "judge_verdict": "fail", "judge_reasons": ["a state"]}, 1),
         ({"samples_failed": 1, "failures": {"timeout": 1}}, 1),
     ],
 )
 def test_a_missed_target_is_said(tmp_path: Path, changes: dict[str, Any], missed: int) -> None:
     made = make_run(tmp_path / "run", "design")
-    add_population(made, **changes)
+    add_population(made, **({"yield": 0.95} | changes))
     verdict = mismatch_verdict(load_population(made, "mc"))
     assert [card.status for card in verdict.cards].count("missed") == missed
     assert verdict.passed == (missed == 0)

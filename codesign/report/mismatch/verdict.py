@@ -18,6 +18,8 @@ from codesign.report.style import (
 
 # Votes kept where the network's margin exceeds its spread over chips.
 VOTES_TARGET = 0.99
+# What the page asks of the yield where the command asked for nothing: most of a wafer.
+YIELD_TARGET = 0.9
 
 
 def mismatch_verdict(found: Population) -> Verdict:
@@ -99,6 +101,7 @@ def _votes(s: dict[str, Any]) -> Card:
 
 def _yield(s: dict[str, Any]) -> Card:
     value, least = s.get("yield"), s.get("min_yield")
+    least = YIELD_TARGET if least is None else least
     named = ", ".join(s.get("yield_by_spec") or {})
     detail = f"{_interval(s.get('yield_interval'))}; all of {named}"
     if s.get("chips_with_failed_samples"):
@@ -108,10 +111,8 @@ def _yield(s: dict[str, Any]) -> Card:
         value=_bare(value),
         unit=f"% of {count(s.get('yield_chips'))}" if is_number(value) else "",
         detail=detail if is_number(value) else "no chip has all its samples here",
-        target=f"at least {percent(least)}" if is_number(least) else "reported, no target",
-        status=_status(value >= least if is_number(value) else None)
-        if is_number(least)
-        else "info",
+        target=f"at least {percent(least, 0)}",
+        status=_status(value >= least if is_number(value) else None),
     )
 
 
