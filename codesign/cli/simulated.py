@@ -132,8 +132,8 @@ def _share(part: int, whole: int, interval: list[float] | None) -> str:
         return f"{part} of {whole}"
     low, high = interval
     return (
-        f"{part} of {whole} ({100 * part / whole:.1f} %, 95 % interval {100 * low:.1f} to "
-        f"{100 * high:.1f} %)"
+        f"{part} of {whole} ({_percent(part / whole)} %, 95 % interval {_percent(low)} to "
+        f"{_percent(high)} %)"
     )
 
 
@@ -191,3 +191,9 @@ def judge_line(figures: dict[str, Any]) -> str:
         f"{figures['judge_decisions_differing']} decisions, power within "
         f"{100 * figures['judge_power_error_relative_max']:.3f} %"
     )
+
+
+def _percent(part: float) -> str:
+    """A part in per cent; as many digits as it takes to tell it from all."""
+    text = f"{100 * part:.1f}"
+    return f"{100 * part:.3f}" if text == "100.0" and part < 1 else text

@@ -14,10 +14,11 @@ from markupsafe import Markup
 
 from codesign.files import write_text
 from codesign.report.agreement import agreement_page
-from codesign.report.load import RunData, load_run
+from codesign.report.load import load_run
 from codesign.report.mismatch import mismatch_pages
 from codesign.report.noise import noise_pages
 from codesign.report.page import Section
+from codesign.report.rundata import RunData
 from codesign.report.sections.agreement import agreement_section
 from codesign.report.sections.cell import cell_section
 from codesign.report.sections.confusion import confusion_section

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from codesign.report.load import Design
+from codesign.report.rundata import Design
 from codesign.report.style import is_number
 
 Thresholds: TypeAlias = dict[tuple[int, int], tuple[float, float]]

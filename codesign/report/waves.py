@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from codesign.circuit.timing import SAMPLE, Timing
 from codesign.errors import InputError
-from codesign.report.load import RunData, Simulation
 from codesign.report.reading import read_table
+from codesign.report.rundata import RunData, Simulation
 from codesign.report.style import is_number
 from codesign.report.thresholds import Thresholds
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesign.report import waves
-from codesign.report.load import Simulation, load_run
+from codesign.report.load import load_run
+from codesign.report.rundata import Simulation
 from codesign.report.thresholds import cell_thresholds, distances
 from tests.report.fake_run import Fake, make_run
 

@@ -7,8 +7,8 @@ import numpy as np
 from codesign.analysis.suppression import RESOLVED_UNITS, TARGET, by_margin, by_sigma
 from codesign.circuit.timing import SAMPLE
 from codesign.report.agreement.data import CAUSES, ROLES, Disagreements
-from codesign.report.load import RunData
 from codesign.report.page import Figure
+from codesign.report.rundata import RunData
 from codesign.report.style import count, light, number
 from codesign.report.svg import HALF, NARROW, WIDE, drawing, new_figure, plain, render
 from codesign.report.thresholds import cell_thresholds

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from codesign.report.load import RunData, Simulation
 from codesign.report.reading import read_table
+from codesign.report.rundata import RunData, Simulation
 
 _COMMAND = "codesign simulate"
 _ROOTS = (

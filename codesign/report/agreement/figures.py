@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from codesign.analysis.causes import CANDIDATE_SPREAD_UNITS
 from codesign.report.agreement.data import CAUSES, ROLES, Disagreements, counts_by_place
-from codesign.report.load import RunData
 from codesign.report.page import Figure
+from codesign.report.rundata import RunData
 from codesign.report.style import class_color, count, light, number, percent
 from codesign.report.svg import HALF, NARROW, WIDE, dots, drawing, new_figure, plain, render
 from codesign.report.thresholds import cell_thresholds, distances

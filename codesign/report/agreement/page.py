@@ -4,8 +4,8 @@ from codesign.report.agreement import course, figures, tables
 from codesign.report.agreement.data import Disagreements, load_disagreements
 from codesign.report.agreement.roots import payload
 from codesign.report.agreement.verdict import agreement_verdict
-from codesign.report.load import RunData
 from codesign.report.page import Figure, Section, Table
+from codesign.report.rundata import RunData
 from codesign.report.sections.verdict import Verdict
 from codesign.report.style import count, number
 

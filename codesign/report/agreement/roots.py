@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from codesign.report.agreement.data import CAUSES, ROLES, Disagreements, counts_by_place
-from codesign.report.load import RunData
+from codesign.report.rundata import RunData
 from codesign.report.thresholds import cell_thresholds
 from codesign.report.waves import encode, envelope, strobes
 

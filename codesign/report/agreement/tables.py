@@ -8,7 +8,6 @@ import pandas as pd
 
 from codesign.analysis.suppression import by_sigma
 from codesign.report.agreement.data import CAUSES, Disagreements
-from codesign.report.load import RunData
 from codesign.report.page import (
     ROWS_LISTED,
     Cell,
@@ -19,6 +18,7 @@ from codesign.report.page import (
     text,
     unlisted,
 )
+from codesign.report.rundata import RunData
 from codesign.report.style import count, fixed, number, percent, signed
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from codesign.analysis.spread import SPREAD_SIGMAS
-from codesign.report.load import RunData
 from codesign.report.mismatch.data import Population
 from codesign.report.page import (
     ROWS_LISTED,
@@ -20,6 +19,7 @@ from codesign.report.page import (
     share_cell,
     text,
 )
+from codesign.report.rundata import RunData
 from codesign.report.style import count, fixed, is_number, light, number, percent
 from codesign.report.svg import NARROW, WIDE, drawing, new_figure, plain, render
 

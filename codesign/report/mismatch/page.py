@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pandas as pd
 
-from codesign.report.load import RunData, Simulation
 from codesign.report.mismatch.area import area_section
 from codesign.report.mismatch.cells import cells_section
 from codesign.report.mismatch.chips import chips_section
@@ -19,6 +18,7 @@ from codesign.report.mismatch.verdict import mismatch_verdict
 from codesign.report.mismatch.worst import worst_section
 from codesign.report.mismatch.yields import yield_section
 from codesign.report.page import Section
+from codesign.report.rundata import RunData, Simulation
 from codesign.report.sections.engine import engine_section
 from codesign.report.sections.provenance import provenance_section
 from codesign.report.sections.verdict import Verdict

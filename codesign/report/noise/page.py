@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from codesign.report.load import RunData, Simulation
 from codesign.report.noise import figures, tables
 from codesign.report.noise.data import Noise, load_noise, noise_plans
 from codesign.report.noise.verdict import noise_verdict
 from codesign.report.page import Figure, Section
+from codesign.report.rundata import RunData, Simulation
 from codesign.report.sections.provenance import provenance_section
 from codesign.report.sections.verdict import Verdict
 

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from codesign.report.agreement.data import CAUSES
-from codesign.report.load import RunData, Simulation
 from codesign.report.page import (
     ROWS_LISTED,
     Figure,
@@ -19,6 +18,7 @@ from codesign.report.page import (
     text,
     unlisted,
 )
+from codesign.report.rundata import RunData, Simulation
 from codesign.report.style import count, fixed, is_number, light, number, percent
 from codesign.report.svg import HALF, dots, drawing, new_figure, render
 from codesign.report.waves import Floats

@@ -7,8 +7,8 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from codesign.report.load import RunData
 from codesign.report.page import Cell, Figure, Section, Table, columns, figure, text
+from codesign.report.rundata import RunData
 from codesign.report.style import NBSP, axis_scale, is_number, light, quantity, signed
 from codesign.report.svg import HALF, dots, drawing, new_figure, plain, render
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from codesign.report.load import RunData
 from codesign.report.page import Matrix, Section
+from codesign.report.rundata import RunData
 from codesign.report.style import count, percent
 
 

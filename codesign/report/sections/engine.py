@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from codesign.report.judged import Judged
-from codesign.report.load import RunData
 from codesign.report.page import Badge, Cell, Section, Table, columns, figure, text
+from codesign.report.rundata import RunData
 from codesign.report.style import count, is_number, percent, quantity
 
 _STRATA = {

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from codesign.report.load import Design, RunData
 from codesign.report.page import Cell, Figure, Section, Table, columns, figure, share_cell, text
+from codesign.report.rundata import Design, RunData
 from codesign.report.style import BLOCKS, area, count, is_number, light, number, percent, quantity
 from codesign.report.svg import HALF, drawing, new_figure, plain, render
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from codesign.report.load import RunData, Simulation
 from codesign.report.page import Cell, Figure, Section, Table, columns, figure, share_cell, text
+from codesign.report.rundata import RunData, Simulation
 from codesign.report.style import BLOCKS, axis_scale, count, is_number, light, quantity
 from codesign.report.svg import HALF, NARROW, WIDE, drawing, new_figure, plain, render
 from codesign.report.waves import Clip, bin_means, clip_order, read_clip

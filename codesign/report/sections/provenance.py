@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from codesign.report.load import RunData
 from codesign.report.page import Section, Table, columns, text
 from codesign.report.reading import flatten
+from codesign.report.rundata import RunData
 from codesign.report.style import MISSING
 
 

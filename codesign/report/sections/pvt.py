@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from codesign.report.corners import Corners
-from codesign.report.load import RunData
 from codesign.report.page import Badge, Cell, Figure, Section, Table, columns, figure, text
+from codesign.report.rundata import RunData
 from codesign.report.sections.pvt_matrix import Panel, matrices
 from codesign.report.style import count, fixed, is_number, percent, quantity, signed
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from codesign.report.load import RunData
 from codesign.report.page import Badge, Figure, Section, Table, columns, figure, text
+from codesign.report.rundata import RunData
 from codesign.report.style import count, light, number, percent, quantity
 from codesign.report.svg import HALF, drawing, new_figure, render
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from codesign.report.load import RunData, Simulation
 from codesign.report.page import ROWS_LISTED, Cell, Section, Table, columns, figure, text, unlisted
+from codesign.report.rundata import RunData, Simulation
 from codesign.report.style import count, fixed, is_number, number, quantity
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from codesign.circuit.timing import RESET_END, SAMPLE
-from codesign.report.load import RunData
 from codesign.report.page import Figure, Section, Table, columns, text
+from codesign.report.rundata import RunData
 from codesign.report.style import area, count, is_number, light, percent, quantity
 from codesign.report.svg import HALF, drawing, new_figure, render
 

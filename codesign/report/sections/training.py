@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from codesign.report.load import RunData
 from codesign.report.page import Cell, Figure, Section, Table, columns, figure, text
+from codesign.report.rundata import RunData
 from codesign.report.style import count, is_number, light, number, percent
 from codesign.report.svg import HALF, drawing, new_figure, render
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from codesign.report.load import RunData, Simulation
 from codesign.report.page import Card, Status, power_split
+from codesign.report.rundata import RunData, Simulation
 from codesign.report.style import (
     MISSING,
     count,

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from codesign.circuit.timing import SAMPLE
-from codesign.report.load import RunData
 from codesign.report.page import Figure, Section
+from codesign.report.rundata import RunData
 from codesign.report.style import class_color, is_number, light, prefix
 from codesign.report.svg import NARROW, WIDE, drawing, new_figure, plain, render
 from codesign.report.thresholds import Thresholds, cell_thresholds
