@@ -61,7 +61,6 @@ def run_program(
     installed (all of Debian and Ubuntu) also when this process dies, however it dies.
     ``memory_limit_bytes`` bounds its address space: beyond it the program gets no memory.
     """
-    own_peak = peak_of_self()
     started = time.monotonic()
     with printed.open("wb") as output:
         process = subprocess.Popen(
@@ -83,8 +82,9 @@ def run_program(
         _running.discard(process.pid)
     process.returncode = os.waitstatus_to_exitcode(status)
     # A child begins with the peak of its parent, so that a smaller one is not told by the kernel.
+    # The parent's is read afterwards: it may have grown until the child began, and never shrinks.
     told = usage.ru_maxrss * _RUSAGE_BYTES
-    peak = told if told > own_peak else seen
+    peak = told if told > peak_of_self() else seen
     return Ended(process.returncode, timed_out, time.monotonic() - started, peak)
 
 
