@@ -126,7 +126,8 @@ def add_areas(run: Run) -> None:
          "vote_agreement_interval": [0.9, 0.99], "chips_all_decisions_agreeing": 30 + scale,
          "state_agreement": 0.99, "accuracy_chip_mean": 0.9, "accuracy_chip_p5": 0.8,
          "accuracy_chip_min": 0.7, "mean_power_w": 1e-7, "candidate_sigma_units": 0.1 / scale**0.5,
-         "yield": 0.5, "yield_interval": [0.4, 0.6]}
+         "yield": 0.5, "yield_interval": [0.4, 0.6], "frame_s": 0.01,
+         "settling_frame_s": 0.002 * scale, "judge_verdict": "fail" if scale == 4 else "pass"}
         for scale in (4, 1, 16)
     ]  # fmt: skip
     (run.path / "sim" / "area_scale.json").write_text(json.dumps(rows))

@@ -208,6 +208,12 @@ def test_cells_stand_beside_the_law(whole: Page) -> None:
     assert "Cells over 60 chips" in text
 
 
+def test_sizes_that_are_slow_or_refused_by_ngspice_are_named(whole: Page) -> None:
+    text = whole.text("area")
+    assert "to settle they need frames of 32 ms at 16 times the area, and had 10 ms" in text
+    assert "At 4 times the area ngspice contradicts the batched engine" in text
+
+
 def test_devices_are_ranked_and_worst_chips_explained(whole: Page) -> None:
     text = whole.text("devices")
     assert "The largest part comes from weight<0>: 1.0 units of sigma" in text

@@ -29,10 +29,41 @@ def area_section(found: Population) -> Section:
         f"from {_of(first)} to {_of(last)}."
     )
     return Section(
-        "area", _TITLE, lead,
+        "area", _TITLE, f"{lead}{_slow(rows)}{_refused(rows)}",
         figures=(_agreement(rows), _spread(rows)),
         tables=(_table(found, rows),),
     )  # fmt: skip
+
+
+def _slow(rows: Sequence[dict[str, Any]]) -> str:
+    """Sizes whose lines do not settle within the frame: what they lose is not mismatch."""
+    slow = [
+        row
+        for row in rows
+        if is_number(row.get("settling_frame_s")) and row["settling_frame_s"] > row["frame_s"]
+    ]
+    if not slow:
+        return ""
+    needed = ", ".join(
+        f"{number(1e3 * row['settling_frame_s'], 2)} ms at {_times(row['area_scale'])}"
+        for row in slow
+    )
+    return (
+        f" Larger devices are slower: to settle they need frames of {needed} times the area, and "
+        f"had {number(1e3 * slow[0]['frame_s'], 2)} ms; what they lose so is speed, not matching "
+        "(a longer hardware.frame_s shows it)."
+    )
+
+
+def _refused(rows: Sequence[dict[str, Any]]) -> str:
+    """Sizes at which ngspice contradicts the batched engine."""
+    refused = [_times(row["area_scale"]) for row in rows if row.get("judge_verdict") == "fail"]
+    if not refused:
+        return ""
+    return (
+        f" At {' and '.join(refused)} times the area ngspice contradicts the batched engine: "
+        "these rows need --engine ngspice."
+    )
 
 
 def _times(scale: Any) -> str:
