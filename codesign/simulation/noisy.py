@@ -23,8 +23,9 @@ from codesign.simulation.plan import Plan
 from codesign.simulation.sample import sample_name, shard_path
 from codesign.simulation.traces import Traces, join, read_ends, read_traces
 
-# Time of a sample with noise over that of one without (benchmarks/noise_jitter.py, docs/noise.md).
-NGSPICE_FACTOR = 4.0
+# Time of a sample with noise over that of its run without: CPU time of ngspice, one digits clip
+# (d = 8, 8 frames), 10.6 s twice over 5.8 s, both without bypass (reports/noise/README.md).
+NGSPICE_FACTOR = 1.8
 
 
 def still_plan(plan: Plan) -> Plan:
@@ -85,7 +86,7 @@ def cost_of_ngspice(plan: Plan, still: list[Traces], workers: int) -> str:
     each_s = float(np.mean(np.concatenate([traces.wall_s for traces in still])))
     total = len(plan.samples)
     wall_s = total * each_s * NGSPICE_FACTOR / min(workers, total)
-    return _cost(total, NGSPICE_FACTOR, "a typical value", wall_s)
+    return _cost(total, NGSPICE_FACTOR, "measured on a digits network", wall_s)
 
 
 def _cost(samples: int, factor: float, source: str, wall_s: float) -> str:

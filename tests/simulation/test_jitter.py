@@ -38,7 +38,7 @@ def test_jitter_agrees_between_noise_analysis_and_transient(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODESIGN_CACHE", str(tmp_path))
-    study = study_threshold(subject, "middle", "this design", copies=8, trials=8)
+    study = study_threshold(subject, "middle", "this design", copies=8, trials=4)
     row = study.row
     assert 1 / TARGET < row["ratio"] < TARGET
     assert row["measured_low_a"] < row["measured_sigma_a"] < row["measured_high_a"]
@@ -46,11 +46,11 @@ def test_jitter_agrees_between_noise_analysis_and_transient(
     assert row["predicted_threshold_a"] == pytest.approx(row["threshold_a"], rel=0.02)
     assert row["measured_sigma_a"] < 0.01 * row["threshold_a"]
     assert row["mismatch_sigma_a"] > 5 * row["measured_sigma_a"]
-    assert 30 < sum(tried["switched"] for tried in study.trials) + 10 < 74
+    assert 8 <= sum(tried["switched"] for tried in study.trials) <= 24
     shares = [item["share"] for item in study.contributors]
     assert sum(shares) == pytest.approx(1)
     assert shares == sorted(shares, reverse=True)
-    again = study_threshold(subject, "middle", "this design", copies=8, trials=8)
+    again = study_threshold(subject, "middle", "this design", copies=8, trials=4)
     assert again == study
 
 
