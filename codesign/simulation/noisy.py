@@ -92,7 +92,7 @@ def cost_of_ngspice(plan: Plan, still: list[Traces], workers: int) -> str:
 def _cost(samples: int, factor: float, source: str, wall_s: float) -> str:
     return (
         f"noise: {samples} samples, each about {factor:.1f} times as long as one without noise "
-        f"({source}): {wall_s / 60:.1f} minutes"
+        f"({source}): {f'{wall_s / 60:.1f} minutes' if wall_s >= 60 else f'{wall_s:.2g} seconds'}"
     )
 
 
