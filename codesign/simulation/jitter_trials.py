@@ -20,9 +20,9 @@ from codesign.simulation.noise_sources import noise_law
 Floats = NDArray[np.float64]
 Source = Literal["samples", "trnoise"]
 
-# Without bypass, which distorts currents as small as noise, and with tolerances far below noise: the
-# error of a candidate of 3.3 nA at reltol=3e-4 differs from trial to trial by more than its noise
-# (sigma came out 1.8 times as large as predicted, 1.6 times at 1e-4, 1.05 times at 1e-5).
+# Without bypass, which distorts currents as small as noise, and with tolerances far below noise:
+# the error of a candidate of 3.3 nA at reltol=3e-4 differs from trial to trial by more than its
+# noise (sigma came out 1.8 times as large as predicted, 1.6 times at 1e-4, 1.05 times at 1e-5).
 OPTIONS = EXACT_OPTIONS.replace("reltol=3e-4", "reltol=1e-5").replace("vntol=1e-6", "vntol=1e-7")
 # How long before the window noise begins: lines settle within that.
 _BEFORE_S = 1.2e-3
