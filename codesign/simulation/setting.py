@@ -137,8 +137,9 @@ def set_up(run: Run, options: Options) -> Setting:
         corner: ProcessPoint(pdk, hw.model_copy(update={"corner": corner}), ngspice, version)
         for corner in plan.corners
     }
-    models = {corner: _corner_models(point, shape) for corner, point in points.items()}
-    own = _corner_models(ProcessPoint(pdk, hw, ngspice, version), shape)
+    everywhere = {hw.corner: ProcessPoint(pdk, hw, ngspice, version)} | points
+    models = {corner: _corner_models(point, shape) for corner, point in everywhere.items()}
+    own = models[hw.corner]
     bench = Bench(
         shape=shape,
         hardware=hw,

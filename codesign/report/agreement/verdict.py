@@ -5,7 +5,7 @@ from typing import Any
 from codesign.analysis.summary import AGREEMENT_TARGETS
 from codesign.report.agreement.data import Disagreements
 from codesign.report.page import Card, Status
-from codesign.report.sections.verdict import Verdict
+from codesign.report.sections.verdict import Verdict, judged
 from codesign.report.style import count, is_number, number, percent
 
 
@@ -17,9 +17,6 @@ def agreement_verdict(found: Disagreements) -> Verdict:
         _decisions(s, targets), _states(s, targets), _changed(s, targets), _causes(found),
         _logits(s, targets), _suppression(s, targets), _candidates(s),
     )  # fmt: skip
-    judged = [card.status for card in cards if card.status in ("met", "missed")]
-    missed = judged.count("missed")
-    word = f"{missed} of {len(judged)} targets missed" if missed else "All targets met"
     wrong, total = int(found.units["differing"].sum()), int(found.units["pairs"].sum())
     sentence = f"All {count(total)} states equal the twin's."
     if wrong:
@@ -27,7 +24,7 @@ def agreement_verdict(found: Disagreements) -> Verdict:
             f"{count(wrong)} of {count(total)} states differ from the twin's; they follow from "
             f"{count(len(found.roots))} that began it."
         )
-    return Verdict(sentence, missed == 0, word, cards)
+    return judged(sentence, cards)
 
 
 def _status(value: Any, least: float | None = None, most: float | None = None) -> Status:

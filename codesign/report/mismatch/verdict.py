@@ -5,7 +5,7 @@ from typing import Any
 from codesign.analysis.summary import TARGETS
 from codesign.report.mismatch.data import Population
 from codesign.report.page import Card, Status, power_split
-from codesign.report.sections.verdict import Verdict
+from codesign.report.sections.verdict import Verdict, judged
 from codesign.report.style import (
     count,
     is_number,
@@ -31,10 +31,7 @@ def mismatch_verdict(found: Population) -> Verdict:
     ]  # fmt: skip
     if s.get("engine") == "batched":
         cards.insert(6, _judge(s))
-    judged = [card.status for card in cards if card.status in ("met", "missed")]
-    missed = judged.count("missed")
-    word = f"{missed} of {len(judged)} targets missed" if missed else "All targets met"
-    return Verdict(_sentence(found), missed == 0, word, tuple(cards))
+    return judged(_sentence(found), cards)
 
 
 def _sentence(found: Population) -> str:

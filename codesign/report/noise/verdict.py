@@ -2,7 +2,7 @@
 
 from codesign.report.noise.data import Noise
 from codesign.report.page import Card
-from codesign.report.sections.verdict import Verdict
+from codesign.report.sections.verdict import Verdict, judged
 from codesign.report.style import count, is_number, number, percent
 
 
@@ -17,17 +17,14 @@ def noise_verdict(found: Noise) -> Verdict:
         )
         if card is not None
     )  # fmt: skip
-    judged = [card.status for card in cards if card.status in ("met", "missed")]
-    missed = judged.count("missed")
-    word = f"{missed} of {len(judged)} targets missed" if missed else "All targets met"
     flipped, compared = s.get("noise_decisions_flipped"), s.get("noise_samples_compared")
     sentence = (
         f"With the noise of every device, {count(flipped)} of {count(compared)} decisions differ "
         "from those of the same chips and clips without it."
     )
-    if not judged:
+    if not any(card.status in ("met", "missed") for card in cards):
         return Verdict(sentence, None, "Reported, no target", cards)
-    return Verdict(sentence, missed == 0, word, cards)
+    return judged(sentence, cards)
 
 
 def _jitter(found: Noise) -> Card | None:

@@ -1,5 +1,6 @@
 """The verdict: a sentence and a row of headline figures, each with its target and denominator."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codesign.report.page import Card, Status, power_split
@@ -34,13 +35,18 @@ def verdict(data: RunData) -> Verdict:
         cards, sentence = _training_cards(data), _training_sentence(data)
     else:
         cards, sentence = _simulation_cards(data.simulation), _decision_sentence(data.simulation)
-    judged = [card.status for card in cards if card.status in ("met", "missed")]
-    missed = judged.count("missed")
     if data.simulation is None:
         reached = "mapped, not simulated" if data.design is not None else "trained, not mapped"
         return Verdict(sentence, None, reached.capitalize(), cards)
-    word = f"{missed} of {len(judged)} targets missed" if missed else "All targets met"
-    return Verdict(sentence, missed == 0, word, cards)
+    return judged(sentence, cards)
+
+
+def judged(sentence: str, cards: Sequence[Card]) -> Verdict:
+    """The head of a page whose cards say which of their targets are met."""
+    found = [card.status for card in cards if card.status in ("met", "missed")]
+    missed = found.count("missed")
+    word = f"{missed} of {len(found)} targets missed" if missed else "All targets met"
+    return Verdict(sentence, missed == 0, word, tuple(cards))
 
 
 def _judge(ok: bool | None) -> Status:
