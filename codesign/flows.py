@@ -8,25 +8,23 @@ known one.
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from codesign.errors import InputError
 from codesign.flow_sections import (
-    DigitsTask,
     Flow,
     HardwareSection,
     NetworkSection,
     RefineSection,
-    Section,
     SimulationSection,
-    SpeechCommandsTask,
-    Task,
     TrainingSection,
 )
 from codesign.resources import resource_dir
+from codesign.section import Section
+from codesign.task_sections import DigitsTask, SpeechCommandsTask, Task
 
 __all__ = [
     "DigitsTask",
@@ -45,6 +43,11 @@ __all__ = [
     "parse_flow",
     "shipped_flows",
 ]
+
+
+_TASKS: dict[str, type[BaseModel]] = {
+    section.model_fields["name"].default: section for section in get_args(get_args(Task)[0])
+}
 
 
 def load_flow(source: str | Path, overrides: tuple[str, ...] = ()) -> Flow:
@@ -143,7 +146,8 @@ def _lists_to_tuples(value: Any) -> Any:
 def _describe(error: ValidationError) -> str:
     """One sentence for the first problem, with the nearest known key for an unknown one."""
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"] if part not in ("digits", "speech_commands")]
+    # The union of tasks puts the task's name after the key "task".
+    location = [str(part) for k, part in enumerate(first["loc"]) if k != 1 or part not in _TASKS]
     key = ".".join(location) or "the flow"
     if first["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
@@ -151,7 +155,7 @@ def _describe(error: ValidationError) -> str:
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}."
         return f"unknown key '{key}'; {hint}"
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        return "task.name must be one of: digits, speech_commands."
+        return f"task.name must be one of: {', '.join(_TASKS)}."
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{key}: {message}."
@@ -161,8 +165,7 @@ def _describe(error: ValidationError) -> str:
 
 def _known_keys(location: list[str]) -> list[str]:
     if location == ["task"]:
-        models: list[type[BaseModel]] = [DigitsTask, SpeechCommandsTask]
-        return sorted({name for model in models for name in model.model_fields})
+        return sorted({name for model in _TASKS.values() for name in model.model_fields})
     current: type[BaseModel] = Flow
     for part in location:
         field = current.model_fields.get(part)

@@ -1,0 +1,79 @@
+"""What a flow can say about its task: one section per task, told apart by ``task.name``.
+
+A new task is a section here, a line in ``Task`` and a loader under ``codesign.tasks``.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from codesign.section import Section
+
+
+class DigitsTask(Section):
+    """The 8 x 8 digits that ship with scikit-learn, one row of pixels per frame."""
+
+    name: Literal["digits"] = "digits"
+    classes: tuple[Annotated[int, Field(ge=0, le=9)], ...] = Field(
+        default=(0, 1, 2, 3), min_length=2, description="which digits, in logit order"
+    )
+    input_scale_units: float = Field(
+        default=1.0, gt=0, le=4, description="current of the brightest pixel"
+    )
+    input_floor_units: float = Field(
+        default=0.1, ge=0, lt=1, description="current of a dark pixel: an empty line is slow"
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "DigitsTask":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("names a digit twice; list each digit once")
+        return self
+
+
+class SpeechCommandsTask(Section):
+    """Keyword detection on a folder laid out like Speech Commands (``word/clip.wav|flac``)."""
+
+    name: Literal["speech_commands"] = "speech_commands"
+    keyword: str = Field(default="yes", description="the word to detect (class 1)")
+    others: tuple[str, ...] = Field(
+        default=("no", "up", "down", "left", "right", "_silence_"),
+        min_length=1,
+        description="the words that stand for 'not the keyword' (class 0)",
+    )
+    sample_rate_hz: int = Field(default=16000, ge=4000, le=48000)
+    clip_s: float = Field(default=1.0, gt=0.1, le=10, description="clips are padded or cut to this")
+    n_mfcc: int = Field(default=13, ge=2, le=40)
+    n_fft: int = Field(default=512, ge=64, le=4096)
+    hop_s: float = Field(default=0.01, gt=0.001, le=0.1, description="frame period of the features")
+    n_mels: int = Field(default=40, ge=4, le=128, description="bands of the mel filter bank")
+    floor_db: float = Field(
+        default=-75.0, ge=-120, le=0, description="band power below this is silence; full scale = 0"
+    )
+    max_input_units: float = Field(
+        default=1.5, ge=1, le=4, description="largest input current; the 99th percentile is 1"
+    )
+    input_floor_units: float = Field(
+        default=0.1, ge=0, lt=1, description="smallest input current: an empty line is slow"
+    )
+    augment_copies: int = Field(
+        default=4,
+        ge=0,
+        le=64,
+        description="altered copies of each training clip of the larger class; the smaller class "
+        "gets as many as make the two equal",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SpeechCommandsTask":
+        words = (self.keyword, *self.others)
+        if len(set(words)) != len(words):
+            raise ValueError("names a word twice in keyword and others; list each word once")
+        if self.n_mfcc > self.n_mels:
+            raise ValueError(
+                f"n_mfcc = {self.n_mfcc} is more than n_mels = {self.n_mels}; make it at most that"
+            )
+        return self
+
+
+Task = Annotated[DigitsTask | SpeechCommandsTask, Field(discriminator="name")]
