@@ -1,4 +1,4 @@
-"""The test clips of a run, kept in the run folder as input currents.
+"""The test clips of a run, kept in the run folder as input currents or tokens.
 
 Later stages simulate these clips; keeping them beside the weights means that no stage but
 ``train`` needs the original data, and that everyone simulates the same thing.
@@ -18,9 +18,7 @@ _TENSORS, _IDS = "test_inputs.safetensors", "test_clips.json"
 def save_test_split(run: Run, split: Split) -> None:
     """Write the test split of a run: inputs and labels, and the clips' names."""
     with atomic_path(run.path / _TENSORS) as temporary:
-        temporary.write_bytes(
-            save({"inputs": split.inputs.contiguous(), "labels": split.labels.contiguous()})
-        )
+        temporary.write_bytes(save(split.tensors()))
     write_json(run.path / _IDS, list(split.ids))
 
 
@@ -38,7 +36,7 @@ def load_test_split(run: Run) -> Split:
     ids = read_json(run.path / _IDS, "the names of the test clips")
     try:
         tensors = load_file(path)
-        return Split(tensors["inputs"], tensors["labels"], tuple(str(name) for name in ids))
+        return Split.from_tensors(tensors, tuple(str(name) for name in ids))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is damaged ({error}); train the run again with 'codesign train --force'."

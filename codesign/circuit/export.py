@@ -73,7 +73,7 @@ def export_design(
     calibration = calibrate(point)
     progress("programming the cells")
     clips = load_test_split(run)
-    inputs = clips.inputs.double().numpy()
+    inputs = clips.currents().double().numpy()
     design = design_network(model, hardware, calibration, inputs)
     progress("writing netlists")
     folder = _write(run, model, design, calibration, clips)
@@ -154,7 +154,7 @@ def _fill(
 ) -> None:
     point = calibration.point
     library = build_network(design)
-    first = clips.inputs[0].double().numpy()
+    first = clips.currents(slice(0, 1))[0].double().numpy()
     timing = Timing(design.hardware.frame_s, design.hardware.edge_s, len(first), model.layers)
     for name in LIBRARY_FILES:
         text = with_models(library_text(name), point.pdk.nmos, point.pdk.pmos)
@@ -234,7 +234,7 @@ def _facts(
     if strobe is not None:
         count.blocks["strobe"] = strobe.count
     rows = design.rows
-    sample = clips.inputs[:_POWER_CLIPS].double().numpy()
+    sample = clips.currents(slice(0, _POWER_CLIPS)).double().numpy()
     errors = np.array([row.relative_error for row in rows if row.m])
     return {
         "schema": SCHEMA,
@@ -260,11 +260,11 @@ def _facts(
         "ranges": plan_ranges(
             design,
             library,
-            node_currents(model_parameters(model), clips.inputs.double().numpy()),
+            node_currents(model_parameters(model), clips.currents().double().numpy()),
             sign_paths(point, calibration.mirrors, calibration.turns),
             measured_range(calibration),
             measured_widths(point).smallest,
-            clips.inputs.shape[1],
+            clips.frames,
         ),
         "cell_map": asdict(calibration.cell_map),
         "unrepresentable": [asdict(item) for item in design.unrepresentable],
@@ -279,7 +279,7 @@ def _effect(model: Model, design: Design, clips: Split) -> dict[str, Any] | None
     """Accuracy on the run's test clips before and after what could not be represented."""
     if not design.unrepresentable:
         return None
-    inputs, labels = clips.inputs.double().numpy(), clips.labels.numpy()
+    inputs, labels = clips.currents().double().numpy(), clips.labels.numpy()
     software = {key: v.detach().double().numpy() for key, v in model.network.state_dict().items()}
     return {
         name: float(

@@ -66,7 +66,7 @@ def compare_strategies(
     """
     model, exported = load_model(run), load_exported(run)
     point = find_point(exported.hardware, pdk_root)
-    inputs = load_test_split(run).inputs.double().numpy()
+    inputs = load_test_split(run).currents().double().numpy()
     results, tables = [], []
     for strategy in STRATEGIES:
         progress(f"measuring the strategy {strategy.title}")

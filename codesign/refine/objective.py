@@ -102,7 +102,7 @@ def score(
     with torch.no_grad():
         for first in range(0, len(split), _CLIPS_AT_ONCE):
             part = slice(first, first + _CLIPS_AT_ONCE)
-            inputs, labels = split.inputs[part], split.labels[part]
+            inputs, labels = split.batch(part)
             ideal, circuit = _both(twin, parameters, inputs)
             decided.append(decide(circuit.logits, rule))
             meant.append(decide(ideal.logits, rule))

@@ -124,7 +124,7 @@ def _descend(
     for step in range(1, settings.steps + 1):
         if (step - 1) % settings.refresh_every == 0:
             drawn = torch.randperm(len(data.train), generator=generator)[: settings.clips]
-            inputs, labels = data.train.inputs[drawn], data.train.labels[drawn]
+            inputs, labels = data.train.batch(drawn)
             offsets = offsets_of(coarse, packing.unpack(deployed[-1]), inputs)
         part = (step - 1) / settings.steps
         for group in optimiser.param_groups:  # along half a cosine: what flips must settle

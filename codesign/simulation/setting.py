@@ -103,7 +103,7 @@ class Setting:
         return self.points[self.plan.corners[0]]
 
     def inputs_units(self) -> NDArray[np.float64]:
-        return np.asarray(self.clips.inputs.double().numpy())
+        return np.asarray(self.clips.currents().double().numpy())
 
 
 def set_up(run: Run, options: Options) -> Setting:
@@ -168,7 +168,7 @@ def set_up(run: Run, options: Options) -> Setting:
         rule=model.decision,
         near_tie_units=flow.simulation.near_tie_units,
         unit_current_a=hw.unit_current_a,
-        timing=Timing(hw.frame_s, hw.edge_s, clips.inputs.shape[1], shape.layers),
+        timing=Timing(hw.frame_s, hw.edge_s, clips.frames, shape.layers),
     )
     return Setting(
         run=run,

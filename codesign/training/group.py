@@ -23,7 +23,7 @@ from codesign.training.initial import initial_row
 from codesign.training.objective import objective
 from codesign.training.packing import Packing, packing_of
 from codesign.training.schedule import Moment, moment
-from codesign.training.scores import balanced_accuracy, validate
+from codesign.training.scores import balanced_accuracy, plain_accuracy, validate
 
 Kind = Literal["network", "memoryless"]
 CELLS: dict[Kind, Cell] = {"network": fq_bmru, "memoryless": memoryless}
@@ -101,7 +101,7 @@ def new_state(spec: GroupSpec, flow: Flow, data: TaskData) -> GroupState:
         [
             initial_row(
                 shape,
-                data.train.inputs,
+                data.train.sample(),
                 flow.training,
                 torch.Generator().manual_seed(start_seed(flow, spec.kind, start)),
             )
@@ -147,8 +147,8 @@ def train_group(
         packing=packing_of(FirstQuadrantNetwork(*network_shape(flow, data))),
         limits=Limits.of(flow),
         cell=CELLS[spec.kind],
-        train=_on(data.train, device),
-        validation=_on(data.validation, device),
+        train=data.train.to(device),
+        validation=data.validation.to(device),
         classes=len(data.class_names),
     )
     generator = torch.Generator()
@@ -183,17 +183,16 @@ def _advance(
     programmed = toward_grid(rows, packing, setting.limits.grid, now.grid_strength)
     # p is a three-sigma figure in percent, hence p / 300.
     parameters = packing.unpack(programmed * (1 + training.mismatch_percent / 300 * draw))
+    inputs, labels = setting.train.batch(batch)
     trace = evaluate(
         parameters,
-        setting.train.inputs[batch],
+        inputs,
         setting.cell,
         now.leak,
         training.surrogate_sharpness,
         stray,
     )
-    total, entropy = objective(
-        trace, parameters, setting.train.labels[batch], training, now.margin_strength
-    )
+    total, entropy = objective(trace, parameters, labels, training, now.margin_strength)
     (gradient,) = torch.autograd.grad(total.sum(), rows)
     _adam(state, gradient, now.learning_rate)
     state.rows = confine(state.rows, packing, setting.limits)
@@ -222,7 +221,7 @@ def _validate(
     )
     labels = setting.validation.labels
     accuracy = balanced_accuracy(predictions, labels, setting.classes).cpu()
-    plain = (predictions == labels).double().mean(-1)
+    plain = plain_accuracy(predictions, labels)
     for index, start in enumerate(spec.starts):
         state.history.append(
             {
@@ -260,7 +259,3 @@ def _keep_best(
 
 def _finished(state: GroupState, training: TrainingSection) -> bool:
     return training.patience > 0 and bool((state.idle >= training.patience).all())
-
-
-def _on(split: Split, device: torch.device) -> Split:
-    return Split(split.inputs.to(device), split.labels.to(device), split.ids)

@@ -38,8 +38,8 @@ def fingerprint(flow: Flow, data: TaskData) -> str:
     }
     digest.update(json.dumps(recipe, sort_keys=True).encode())
     for split in (data.train, data.validation):
-        digest.update(split.inputs.numpy().tobytes())
-        digest.update(split.labels.numpy().tobytes())
+        for tensor in split.tensors().values():
+            digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
 
 

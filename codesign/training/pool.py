@@ -145,10 +145,7 @@ def _drain(progress: "Queue[tuple[str, int, float]]", report: Report) -> None:
 
 def _save_data(folder: Path, data: TaskData) -> None:
     """Training needs train and validation; files, because shared memory may be small."""
-    tensors = {}
-    for name, split in (("train", data.train), ("validation", data.validation)):
-        tensors[f"{name}.inputs"] = split.inputs.contiguous()
-        tensors[f"{name}.labels"] = split.labels.contiguous()
+    tensors = data.train.tensors("train.") | data.validation.tensors("validation.")
     with atomic_path(folder / "data.safetensors") as temporary:
         temporary.write_bytes(save(tensors))
     write_json(folder / "data.json", {"class_names": list(data.class_names)})
@@ -159,9 +156,8 @@ def _load_data(folder: Path) -> TaskData:
     names = read_json(folder / "data.json", "the classes of the training data")["class_names"]
 
     def split(name: str) -> Split:
-        labels = tensors[f"{name}.labels"]
-        ids = tuple(str(index) for index in range(len(labels)))
-        return Split(tensors[f"{name}.inputs"], labels, ids)
+        ids = tuple(str(index) for index in range(len(tensors[f"{name}.labels"])))
+        return Split.from_tensors(tensors, ids, f"{name}.")
 
     validation = split("validation")
     return TaskData(split("train"), validation, validation, tuple(names), "")

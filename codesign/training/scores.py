@@ -10,17 +10,28 @@ from codesign.cells import Cell, fq_bmru
 from codesign.decision import Decision, decide, decision_logits, decision_margin
 from codesign.flows import TrainingSection
 from codesign.network import Trace, evaluate
-from codesign.tasks.base import Split
+from codesign.tasks.base import NOT_SCORED, Split
 from codesign.training.objective import mirrored_current, objective, thresholds
 
-_CLIPS_AT_ONCE = 512  # bounds memory: speech clips have a hundred frames
+_CLIPS_AT_ONCE, _FRAMES_AT_ONCE = 512, 1 << 16  # bound memory
 
 NEAR_THRESHOLD_UNITS = 0.05
 NEAR_TIE_UNITS = 0.1
 
 
+def plain_accuracy(predictions: Tensor, labels: Tensor) -> Tensor:
+    """Share of right decisions: predictions [*S, N], labels [N] -> float64 [*S].
+
+    With labels per frame both end in [N, T], and frames that are NOT_SCORED do not count.
+    """
+    return (predictions == labels).to(torch.float64)[..., labels != NOT_SCORED].mean(-1)
+
+
 def balanced_accuracy(predictions: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Mean recall over the classes that occur: predictions [*S, N], labels [N] -> [*S]."""
+    """Mean recall over the classes that occur: predictions [*S, N], labels [N] -> [*S].
+
+    With labels per frame both end in [N, T], and frames that are NOT_SCORED do not count.
+    """
     right = (predictions == labels).to(torch.float64)
     recalls = [
         right[..., labels == k].mean(-1) for k in range(classes) if bool((labels == k).any())
@@ -29,8 +40,10 @@ def balanced_accuracy(predictions: Tensor, labels: Tensor, classes: int) -> Tens
 
 
 def confusion(predictions: Tensor, labels: Tensor, classes: int) -> list[list[int]]:
-    """Counts by (true class, predicted class) for predictions [N]."""
-    counts = torch.bincount(labels * classes + predictions, minlength=classes * classes)
+    """Counts by (true class, predicted class) for predictions [N] or [N, T], like labels."""
+    scored = labels != NOT_SCORED
+    pairs = labels[scored] * classes + predictions[scored]
+    counts = torch.bincount(pairs, minlength=classes * classes)
     table: list[list[int]] = counts.view(classes, classes).tolist()
     return table
 
@@ -41,9 +54,9 @@ def validate(
     """(predictions [*S, N], objective [*S], cross-entropy [*S]) at eps = 0, no draws."""
     predictions, totals, entropies = [], [], []
     with torch.no_grad():
-        for part in _parts(len(split)):
-            labels = split.labels[part]
-            trace = evaluate(parameters, split.inputs[part], cell)
+        for part in _parts(split):
+            inputs, labels = split.batch(part)
+            trace = evaluate(parameters, inputs, cell)
             total, entropy = objective(trace, parameters, labels, settings)
             predictions.append(decide(trace.logits, settings.decision))
             totals.append(total * (len(labels) / len(split)))
@@ -61,7 +74,7 @@ def split_scores(
     """accuracy, balanced_accuracy, loss (cross-entropy of the decision), count; one network."""
     predictions, _, entropy = validate(parameters, split, cell, settings)
     return {
-        "accuracy": float((predictions == split.labels).double().mean()),
+        "accuracy": float(plain_accuracy(predictions, split.labels)),
         "balanced_accuracy": float(balanced_accuracy(predictions, split.labels, classes)),
         "loss": float(entropy),
         "count": len(split),
@@ -78,8 +91,8 @@ def margins(parameters: Mapping[str, Tensor], split: Split, decision: Decision) 
     near = count = changed = pairs = 0
     leads, peaks, logit_peak, current = [], [0.0], 0.0, 0.0
     with torch.no_grad():
-        for part in _parts(len(split)):
-            trace = evaluate(parameters, split.inputs[part])
+        for part in _parts(split):
+            trace = evaluate(parameters, split.currents(part))
             for layer, candidate in enumerate(trace.candidates):
                 distance = torch.stack(
                     [(candidate - t).abs() for t in thresholds(parameters, layer)]
@@ -111,8 +124,8 @@ def predictions_of(
     """Deployed decisions [*S, N]."""
     with torch.no_grad():
         parts = [
-            decision_logits(evaluate(parameters, split.inputs[part], cell).logits, decision)
-            for part in _parts(len(split))
+            decision_logits(evaluate(parameters, split.currents(part), cell).logits, decision)
+            for part in _parts(split)
         ]
     return torch.cat(parts, -2).argmax(-1)
 
@@ -126,5 +139,6 @@ def _changes(states: Tensor) -> int:
     return int((states != before).sum())
 
 
-def _parts(count: int) -> list[slice]:
-    return [slice(first, first + _CLIPS_AT_ONCE) for first in range(0, count, _CLIPS_AT_ONCE)]
+def _parts(split: Split) -> list[slice]:
+    size = max(1, min(_CLIPS_AT_ONCE, _FRAMES_AT_ONCE // split.frames))
+    return [slice(first, first + size) for first in range(0, len(split), size)]

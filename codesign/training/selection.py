@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from codesign.flows import Flow
-from codesign.tasks.base import TaskData
+from codesign.tasks.base import NOT_SCORED, TaskData
 from codesign.training.group import CELLS
 from codesign.training.metrics import Chosen
 from codesign.training.packing import Packing
@@ -23,7 +23,7 @@ from codesign.training.scores import balanced_accuracy, predictions_of
 
 def standard_error(accuracy: float, labels: Tensor) -> float:
     """Of a balanced accuracy over labels [N]: each class adds its binomial variance / classes^2."""
-    counts = torch.bincount(labels).double()
+    counts = torch.bincount(labels[labels != NOT_SCORED]).double()
     counts = counts[counts > 0]
     variance = accuracy * (1 - accuracy) * float((1 / counts).sum())
     return math.sqrt(variance) / len(counts)
