@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from codesign.section import Section
+from codesign.sequence_sections import ProbeTask
 
 
 class DigitsTask(Section):
@@ -76,4 +77,7 @@ class SpeechCommandsTask(Section):
         return self
 
 
-Task = Annotated[DigitsTask | SpeechCommandsTask, Field(discriminator="name")]
+Task = Annotated[
+    DigitsTask | SpeechCommandsTask | ProbeTask,
+    Field(discriminator="name"),
+]
