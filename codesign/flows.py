@@ -24,12 +24,13 @@ from codesign.flow_sections import (
 )
 from codesign.resources import resource_dir
 from codesign.section import Section
-from codesign.task_sections import DigitsTask, SpeechCommandsTask, Task
+from codesign.task_sections import DigitsTask, KeywordsTask, SpeechCommandsTask, Task
 
 __all__ = [
     "DigitsTask",
     "Flow",
     "HardwareSection",
+    "KeywordsTask",
     "NetworkSection",
     "RefineSection",
     "Section",

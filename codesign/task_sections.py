@@ -32,16 +32,9 @@ class DigitsTask(Section):
         return self
 
 
-class SpeechCommandsTask(Section):
-    """Keyword detection on a folder laid out like Speech Commands (``word/clip.wav|flac``)."""
+class SpeechSection(Section):
+    """What the tasks on a Speech Commands folder (``word/clip.wav|flac``) have in common."""
 
-    name: Literal["speech_commands"] = "speech_commands"
-    keyword: str = Field(default="yes", description="the word to detect (class 1)")
-    others: tuple[str, ...] = Field(
-        default=("no", "up", "down", "left", "right", "_silence_"),
-        min_length=1,
-        description="the words that stand for 'not the keyword' (class 0)",
-    )
     sample_rate_hz: int = Field(default=16000, ge=4000, le=48000)
     clip_s: float = Field(default=1.0, gt=0.1, le=10, description="clips are padded or cut to this")
     n_mfcc: int = Field(default=13, ge=2, le=40)
@@ -61,15 +54,19 @@ class SpeechCommandsTask(Section):
         default=4,
         ge=0,
         le=64,
-        description="altered copies of each training clip of the larger class; the smaller class "
-        "gets as many as make the two equal",
+        description="altered copies of each training clip of the largest class; the others "
+        "get as many as make all equal",
+    )
+    unknown_ratio: float = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        description="clips of '_unknown_' where it is made of the words not named, in multiples of "
+        "a named word's; 0: all there are",
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> "SpeechCommandsTask":
-        words = (self.keyword, *self.others)
-        if len(set(words)) != len(words):
-            raise ValueError("names a word twice in keyword and others; list each word once")
+    def _bands(self) -> "SpeechSection":
         if self.n_mfcc > self.n_mels:
             raise ValueError(
                 f"n_mfcc = {self.n_mfcc} is more than n_mels = {self.n_mels}; make it at most that"
@@ -77,7 +74,43 @@ class SpeechCommandsTask(Section):
         return self
 
 
+class SpeechCommandsTask(SpeechSection):
+    """Keyword detection: one word against others."""
+
+    name: Literal["speech_commands"] = "speech_commands"
+    keyword: str = Field(default="yes", description="the word to detect (class 1)")
+    others: tuple[str, ...] = Field(
+        default=("no", "up", "down", "left", "right", "_silence_"),
+        min_length=1,
+        description="what stands for 'not the keyword' (class 0): words, '_silence_', '_unknown_'",
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "SpeechCommandsTask":
+        words = (self.keyword, *self.others)
+        if len(set(words)) != len(words):
+            raise ValueError("names a word twice in keyword and others; list each word once")
+        return self
+
+
+class KeywordsTask(SpeechSection):
+    """Several keywords, each a class of its own."""
+
+    name: Literal["keywords"] = "keywords"
+    words: tuple[str, ...] = Field(
+        default=("yes", "no", "_silence_", "_unknown_"),
+        min_length=2,
+        description="the classes in logit order: words, '_silence_', '_unknown_'",
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "KeywordsTask":
+        if len(set(self.words)) != len(self.words):
+            raise ValueError("names a word twice in words; list each word once")
+        return self
+
+
 Task = Annotated[
-    DigitsTask | SpeechCommandsTask | ProbeTask,
+    DigitsTask | SpeechCommandsTask | KeywordsTask | ProbeTask,
     Field(discriminator="name"),
 ]

@@ -14,6 +14,7 @@ from codesign.files import read_json
 from codesign.flows import Flow, load_flow
 from codesign.report import build_report
 from codesign.runs import RUNS, Run, open_run
+from codesign.tasks import DataDirs
 from codesign.training import is_finished, train
 
 
@@ -31,9 +32,10 @@ from codesign.training import is_finished, train
 )
 @click.option(
     "--data",
-    "data_dir",
+    "data_dirs",
+    multiple=True,
     type=click.Path(path_type=Path),
-    help="Folder of recordings, for flows that need one.",
+    help="Folder of recordings, for flows that need one; several are read as one.",
 )
 @click.option(
     "--set",
@@ -54,7 +56,7 @@ def command(
     flow: str | None,
     source: Path | None,
     run_dir: Path | None,
-    data_dir: Path | None,
+    data_dirs: tuple[Path, ...],
     overrides: tuple[str, ...],
     seed: int | None,
     jobs: int | None,
@@ -78,18 +80,18 @@ def command(
                 "--refine takes the flow of its run and one process: leave FLOW, --jobs and "
                 "--force away."
             )
-        run = refine_run(open_run(source), run_dir, overrides, data_dir, pdk_root)
+        run = refine_run(open_run(source), run_dir, overrides, data_dirs, pdk_root)
         build_report(run)
         click.echo(run.path)
         return
     recipe = load_flow(flow or "digits", overrides)
-    run = train_run(recipe, run_dir or RUNS / recipe.name, jobs, force, data_dir)
+    run = train_run(recipe, run_dir or RUNS / recipe.name, jobs, force, data_dirs)
     build_report(run)
     click.echo(run.path)
 
 
 def train_run(
-    flow: Flow, run_dir: Path, jobs: int | None, force: bool, data_dir: Path | None = None
+    flow: Flow, run_dir: Path, jobs: int | None, force: bool, data_dir: DataDirs = None
 ) -> Run:
     """Train with a progress bar, then say what was reached."""
     reused = is_finished(Run(run_dir)) and not force
@@ -123,7 +125,7 @@ def refine_run(
     source: Run,
     run_dir: Path | None,
     overrides: tuple[str, ...],
-    data_dir: Path | None,
+    data_dir: DataDirs,
     pdk_root: Path | None,
 ) -> Run:
     """Refine with a progress bar, then say what was gained."""

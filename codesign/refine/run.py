@@ -24,7 +24,7 @@ from codesign.mapping.design import Shape
 from codesign.network import FirstQuadrantNetwork
 from codesign.refine.objective import Score, objective, offsets_of, score
 from codesign.runs import Run, add_provenance, create_run
-from codesign.tasks import TaskData, load_task
+from codesign.tasks import DataDirs, TaskData, load_task
 from codesign.testset import save_test_split
 from codesign.training.hardware_limits import Limits, confine, on_grid, toward_grid
 from codesign.training.packing import Packing, packing_of
@@ -46,7 +46,7 @@ def refine(
     source: Run,
     target: Path,
     flow: Flow,
-    data_dir: Path | None = None,
+    data_dir: DataDirs = None,
     pdk_root: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> Run:

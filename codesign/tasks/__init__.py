@@ -1,5 +1,6 @@
 """Tasks: where labelled input currents come from. One task per module, one protocol (base)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from codesign.errors import InputError
@@ -7,7 +8,10 @@ from codesign.flows import DigitsTask, Task
 from codesign.sequence_sections import ProbeTask
 from codesign.tasks.base import Split, TaskData
 
-__all__ = ["Split", "TaskData", "load_task", "needs_data"]
+__all__ = ["DataDirs", "Split", "TaskData", "load_task", "needs_data"]
+
+DataDirs = Path | Sequence[Path] | None
+"""One folder of recordings, several that are read as one, or none."""
 
 
 def needs_data(task: Task) -> bool:
@@ -15,7 +19,7 @@ def needs_data(task: Task) -> bool:
     return not isinstance(task, DigitsTask | ProbeTask)
 
 
-def load_task(task: Task, data_dir: Path | None, seed: int) -> TaskData:
+def load_task(task: Task, data_dir: DataDirs, seed: int) -> TaskData:
     """The splits of a task; the same task, data and seed give the same tensors.
 
     Raises InputError when a data folder is needed and missing, or holds what it should not.
@@ -29,18 +33,21 @@ def load_task(task: Task, data_dir: Path | None, seed: int) -> TaskData:
         from codesign.tasks.probes import load_probe_task
 
         return load_probe_task(task, seed)
-    folder = _folder(task, data_dir)
+    folders = _folders(task, data_dir)
     from codesign.tasks.speech_commands import load_speech_commands
 
-    return load_speech_commands(task, folder, seed)
+    return load_speech_commands(task, folders, seed)
 
 
-def _folder(task: Task, data_dir: Path | None) -> Path:
-    if data_dir is None:
+def _folders(task: Task, data_dir: DataDirs) -> tuple[Path, ...]:
+    """What was given by ``--data``, at least one folder."""
+    folders = (data_dir,) if isinstance(data_dir, Path) else tuple(data_dir or ())
+    if not folders:
         raise InputError(
             f"The task '{task.name}' reads recordings from a folder and none was given; "
             "name it with --data DIR."
         )
-    if not data_dir.is_dir():
-        raise InputError(f"--data {data_dir} is not a folder; give the folder of recordings.")
-    return data_dir
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"--data {folder} is not a folder; give the folder of recordings.")
+    return folders

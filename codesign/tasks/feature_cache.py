@@ -1,12 +1,15 @@
 """Features computed once per folder, settings and seed, and found again by the later stages.
 
 A cache file is named after everything its content depends on (names, sizes and times of the
-sound files included), so a stale one is never read; the oldest are removed.
+sound files included), so a stale one is never read. Those unused for longest are removed when the
+cache outgrows its bound: several tasks and seeds in turn must each find theirs again.
 """
 
 import hashlib
 import json
 import logging
+import os
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +23,7 @@ from codesign.files import atomic_path, cache_dir
 
 Arrays = dict[str, NDArray[np.float32]]
 
-_KEPT = 6
+_KEPT_BYTES = 4 << 30
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +38,9 @@ def cached_features(key: Any, compute: Callable[[], Arrays]) -> Arrays:
     if path.is_file():
         try:
             with np.load(path, allow_pickle=False) as stored:
-                return {name: stored[name] for name in stored.files}
+                arrays = {name: stored[name] for name in stored.files}
+            _mark_used(path)
+            return arrays
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             _log.warning("computing again: the cache %s cannot be read (%s)", path, error)
     arrays = compute()
@@ -48,7 +53,24 @@ def cached_features(key: Any, compute: Callable[[], Arrays]) -> Arrays:
     return arrays
 
 
+def _mark_used(path: Path) -> None:
+    """Set the time of use by hand: file systems may be mounted without it."""
+    try:
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+    except OSError as error:
+        _log.info("the time of use of %s is not kept: %s", path, error)
+
+
 def _prune(folder: Path) -> None:
-    files = sorted(folder.glob("*.npz"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for old in files[_KEPT:]:
-        old.unlink(missing_ok=True)
+    """Remove what was unused for longest, down to the bound; the newest file always stays."""
+    files = []
+    for file in folder.glob("*.npz"):
+        try:
+            files.append((file.stat().st_atime_ns, file.stat().st_size, file))
+        except FileNotFoundError:
+            continue  # another process pruned it
+    total = 0
+    for rank, (_, size, file) in enumerate(sorted(files, reverse=True)):
+        total += size
+        if rank and total > _KEPT_BYTES:
+            file.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from codesign.errors import InputError
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 SILENCE = "_silence_"
+UNKNOWN = "_unknown_"
 NOISE = "_background_noise_"
 SOUND_FILES = frozenset({".wav", ".flac"})
 
@@ -40,9 +41,12 @@ class Clip:
 
 @dataclass(frozen=True)
 class SpeechFolder:
-    """What is in a folder: its clips by word, its noise recordings, where the split came from."""
+    """What is in a folder: its clips by word, its noise recordings, where the split came from.
 
-    path: Path
+    ``path`` is the folder as messages name it.
+    """
+
+    path: str
     clips: dict[str, tuple[Clip, ...]]
     noise: tuple[Path, ...]
     split_source: str
@@ -84,7 +88,7 @@ def scan_folder(data_dir: Path) -> SpeechFolder:
     for clip in sorted(clips, key=lambda clip: clip.name):
         words.setdefault(clip.word, []).append(clip)
     return SpeechFolder(
-        data_dir, {word: tuple(words[word]) for word in sorted(words)}, noise, source
+        str(data_dir), {word: tuple(words[word]) for word in sorted(words)}, noise, source
     )
 
 
@@ -96,7 +100,9 @@ def which_set(
     The part of the name before ``_nohash_`` is the speaker; its SHA-1, reduced to [0, 100] %,
     falls below the validation share, then below the test share, or is training.
     """
-    digest = hashlib.sha1(speaker_of(file_name).encode(), usedforsecurity=False)
+    # A name that says no speaker is hashed whole, suffix included, as published.
+    hashed = speaker_of(file_name) or PurePosixPath(file_name).name
+    digest = hashlib.sha1(hashed.encode(), usedforsecurity=False)
     percent = (int(digest.hexdigest(), 16) % (_HASH_LEVELS + 1)) * (100.0 / _HASH_LEVELS)
     if percent < validation_percent:
         return "val"
@@ -104,9 +110,9 @@ def which_set(
 
 
 def speaker_of(file_name: str) -> str:
-    """The speaker's part of a clip's file name."""
+    """The speaker's part of a clip's file name, or "" when the name does not say."""
     name = PurePosixPath(file_name).name
-    return name.split("_nohash_")[0] if "_nohash_" in name else name
+    return name.split("_nohash_")[0] if "_nohash_" in name else ""
 
 
 def _sounds(folder: Path) -> list[Path]:

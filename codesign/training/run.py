@@ -20,7 +20,7 @@ from codesign.files import atomic_path, write_json
 from codesign.flows import Flow
 from codesign.network import FirstQuadrantNetwork
 from codesign.runs import Run, create_run
-from codesign.tasks import TaskData, load_task
+from codesign.tasks import DataDirs, TaskData, load_task
 from codesign.testset import save_test_split
 from codesign.training.group import GroupSpec, GroupState, Kind, network_shape
 from codesign.training.group_file import fingerprint
@@ -39,7 +39,7 @@ OnProgress = Callable[[int, int, str], None]
 def train(
     flow: Flow,
     run_dir: Path,
-    data_dir: Path | None = None,
+    data_dir: DataDirs = None,
     *,
     jobs: int = 0,
     force: bool = False,
@@ -47,10 +47,10 @@ def train(
 ) -> Run:
     """Train a flow into a run folder and return the run; a finished one is returned as it is.
 
-    data_dir: folder of recordings, for tasks that need one. jobs: processes (0: one per core);
-    the result does not depend on it. An interrupted call is continued by the same call. With
-    ``force`` a finished or foreign run folder is trained again, and everything that was made
-    from its model (design, simulations, report) is removed with it.
+    data_dir: folder or folders of recordings, for tasks that need them. jobs: processes (0: one
+    per core); the result does not depend on it. An interrupted call is continued by the same
+    call. With ``force`` a finished or foreign run folder is trained again, and everything that
+    was made from its model (design, simulations, report) is removed with it.
 
     Raises InputError when the data, the flow or the folder is not as it should be, when the
     folder holds a finished model of another flow, or when every start diverged.
