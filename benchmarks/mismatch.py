@@ -322,12 +322,8 @@ def network(folder: Path, wafers: int) -> None:
                 )
                 states += int((high == (twin.states > 0)).sum())
                 total += high.size
-                last = (
-                    traces.logits_a[0, -1]
-                    if setting.yardstick.rule == "last_frame"
-                    else (traces.logits_a[0].mean(axis=0))
-                )
-                decisions += int(np.argmax(last) == twin.decision)
+                logits = traces.logits_a / np.float64(unit_a)
+                decisions += int(setting.yardstick.decide(logits)[0] == twin.decision)
                 squares += float(np.sum((traces.candidates_a[0] / unit_a - twin.candidates) ** 2))
         print(
             f"| {name} | {states} of {total} | {decisions} of {count} | "

@@ -68,7 +68,7 @@ def rms(values: Floats) -> float:
 
 
 def decisions(setting: Setting, logits: Floats) -> NDArray[np.int64]:
-    return np.asarray(setting.yardstick.compared(logits).argmax(-1))
+    return setting.yardstick.decide(logits)
 
 
 def twin_line(

@@ -6,7 +6,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +16,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from codesign.decision import RULES, Decision
 from codesign.errors import InputError
 from codesign.files import atomic_path, read_json, write_json
 from codesign.network import FirstQuadrantNetwork
+from codesign.rules import Rule, parse_rule
 from codesign.runs import Run
 
 SCHEMA = 1
@@ -35,7 +35,7 @@ class Model:
 
     network: FirstQuadrantNetwork
     class_names: tuple[str, ...]
-    decision: Decision
+    decision: Rule
     weight_grid: int
 
     @property
@@ -75,7 +75,7 @@ def save_model(run: Run, model: Model) -> None:
             "layers": model.layers,
             "classes": model.classes,
             "class_names": list(model.class_names),
-            "decision": model.decision,
+            "decision": str(model.decision),
             "weight_grid": model.weight_grid,
             "shapes": {key: list(value.shape) for key, value in sorted(tensors.items())},
         },
@@ -105,7 +105,7 @@ def load_model(run: Run) -> Model:
     return Model(
         network=network,
         class_names=tuple(header["class_names"]),
-        decision=cast(Decision, header["decision"]),
+        decision=parse_rule(header["decision"]),
         weight_grid=header["weight_grid"],
     )
 
@@ -141,10 +141,10 @@ def _check_header(header: Any, run: Run) -> dict[str, Any]:
         or not all(isinstance(name, str) for name in names)
     ):
         raise InputError(f"{path}: class_names must list {header['classes']} names; {_REMAKE}")
-    if header.get("decision") not in RULES:
-        raise InputError(
-            f"{path}: decision = {header.get('decision')!r}; expected one of {', '.join(RULES)}."
-        )
+    try:
+        parse_rule(header.get("decision"))
+    except ValueError as error:
+        raise InputError(f"{path}: decision = {header.get('decision')!r}: {error}.") from error
     if type(header.get("weight_grid")) is not int or header["weight_grid"] not in (8, 16):
         raise InputError(f"{path}: weight_grid = {header.get('weight_grid')!r}; expected 8 or 16.")
     return header

@@ -6,12 +6,16 @@ Names carry their unit (``_v`` volt, ``_a`` ampere, ``_s`` second, ``_m`` metre,
 them all.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, PlainSerializer, model_validator
 
+from codesign.rules import LAST_FRAME, Rule, parse_rule
 from codesign.section import Section
 from codesign.task_sections import DigitsTask, Task
+
+# In a file a decision rule is a text, as in "last_k:10".
+Decision = Annotated[InstanceOf[Rule], BeforeValidator(parse_rule), PlainSerializer(str)]
 
 
 class NetworkSection(Section):
@@ -25,8 +29,10 @@ class NetworkSection(Section):
 class TrainingSection(Section):
     """How the network is learned; the measured reasons are in docs/theory.md."""
 
-    decision: Literal["last_frame", "mean_logit"] = Field(
-        default="last_frame", description="how the chip decides; loss and selection follow it"
+    decision: Decision = Field(
+        default=LAST_FRAME,
+        description="how the chip decides: last_frame, mean_logit, last_k:FRAMES, majority, "
+        "latch:UNITS or every_frame; loss and selection follow it",
     )
     starts: int = Field(
         default=16, ge=1, le=64, description="independent seeds; validation chooses"

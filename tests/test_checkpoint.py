@@ -14,6 +14,7 @@ from torch import Tensor
 from codesign.checkpoint import Model, load_model, save_model
 from codesign.errors import InputError
 from codesign.network import FirstQuadrantNetwork
+from codesign.rules import MEAN_LOGIT
 from codesign.runs import Run
 from tests.trained import made_up_run
 
@@ -48,11 +49,11 @@ def test_round_trip_bit_for_bit(tmp_path: Path) -> None:
     awkward = torch.tensor([-0.0, torch.finfo(torch.float32).tiny / 8, 1 / 3])
     network.load_state_dict(network.state_dict() | {"projection.bias": awkward})
     run = Run(tmp_path / "run")
-    save_model(run, Model(network, ("a", "b", "ü", ""), "mean_logit", 16))
+    save_model(run, Model(network, ("a", "b", "ü", ""), MEAN_LOGIT, 16))
     found = load_model(run)
     assert (found.inputs, found.state_dim, found.layers, found.classes) == (5, 3, 2, 4)
     assert found.class_names == ("a", "b", "ü", "")
-    assert (found.decision, found.weight_grid) == ("mean_logit", 16)
+    assert (found.decision, found.weight_grid) == (MEAN_LOGIT, 16)
     assert not found.network.training
     before, after = network.state_dict(), found.network.state_dict()
     assert before.keys() == after.keys()
@@ -149,7 +150,7 @@ def test_a_text_pickle_is_never_opened(run: Run, tmp_path: Path) -> None:
         ({"class_names": ["a"]}, "class_names must list 2 names"),
         ({"class_names": ["a", 1]}, "class_names must list 2 names"),
         ({"class_names": "ab"}, "class_names must list 2 names"),
-        ({"decision": "majority"}, "decision = 'majority'"),
+        ({"decision": "votes"}, "decision = 'votes'"),
         ({"decision": ["last_frame"]}, "decision = ['last_frame']"),
         ({"weight_grid": 7}, "weight_grid = 7"),
         ({"weight_grid": 8.0}, "weight_grid = 8.0"),

@@ -9,6 +9,7 @@ from codesign.checkpoint import Model, save_model
 from codesign.flows import parse_flow
 from codesign.mapping.design import Shape
 from codesign.network import FirstQuadrantNetwork
+from codesign.rules import LAST_FRAME
 from codesign.runs import Run, create_run
 from codesign.tasks.base import Split
 from codesign.testset import save_test_split
@@ -28,7 +29,7 @@ def made_up_run(
     network.load_state_dict(
         {name: torch.tensor(value, dtype=torch.float32) for name, value in values.items()}
     )
-    save_model(run, Model(network, tuple("ab"[: shape.classes]), "last_frame", 8))
+    save_model(run, Model(network, tuple("ab"[: shape.classes]), LAST_FRAME, 8))
     draw = np.random.default_rng(seed)
     inputs = draw.uniform(0, 1, (clips, FRAMES, shape.inputs)).astype(np.float32)
     labels = torch.from_numpy(draw.integers(0, shape.classes, clips))

@@ -67,9 +67,12 @@ def compare_engines(
     rows, pooled = [], {"candidate_error": 0.0, "candidate": 0.0, "logit_error": 0.0, "logit": 0.0}
     half_a = yardstick.cells("alpha")[:, :, None] / 2 * yardstick.unit_current_a
     both = reference.ok & batched.ok
-    decided = [
-        yardstick.compared(traces.logits_a.astype(np.float64)) for traces in (reference, batched)
-    ]
+    unit_a = yardstick.unit_current_a
+    logits = [traces.logits_a[both] / np.float64(unit_a) for traces in (reference, batched)]
+    decided = np.zeros((2, len(both)), dtype=np.int64)
+    decided[:, both] = [yardstick.decide(values) for values in logits]
+    margins = np.zeros(len(both))
+    margins[both] = yardstick.margins(logits[0]).max(axis=1)
     for k, item in enumerate(chosen):
         row: dict[str, Any] = {
             "sample": item.planned.sample,
@@ -85,7 +88,7 @@ def compare_engines(
         if both[k]:
             wanted, got = reference.states_a[k] > half_a, batched.states_a[k] > half_a
             differs = wanted != got
-            decision = [int(logits[k].argmax()) for logits in decided]
+            decision = [int(found) for found in decided[:, k]]
             explained, reached = np.zeros_like(differs), False
             if differs.any() or decision[0] != decision[1]:
                 found, reached = marginal(item.planned, wanted, differs, decision[0])
@@ -112,7 +115,7 @@ def compare_engines(
                 "decision_ngspice": decision[0],
                 "decision_batched": decision[1],
                 "decision_marginal": reached,
-                "decision_margin_ngspice_a": float(np.ptp(np.sort(decided[0][k])[-2:])),
+                "decision_margin_ngspice_a": float(margins[k] * unit_a),
                 "power_ngspice_w": float(power[0]),
                 "power_batched_w": float(power[1]),
                 "power_error_relative": float(abs(power[1] / power[0] - 1)),

@@ -17,15 +17,6 @@ Bools = NDArray[np.bool_]
 MOMENTS = ("n", "x", "y", "xx", "xy", "yy")
 
 
-def class_margins(compared: Floats, decision: NDArray[np.int64]) -> Floats:
-    """Logit of the class ``decision`` (n,) minus the largest of the others; ``compared``
-    (n, classes), units. Negative where another class wins."""
-    rows = np.arange(len(compared))
-    others = compared.copy()
-    others[rows, decision] = -np.inf
-    return np.asarray(compared[rows, decision] - others.max(axis=1))
-
-
 def moments(twin: Floats, chip: Floats, kept: Bools) -> Floats:
     """Sums (classes, 6) of ``MOMENTS`` with x = twin, y = chip (n, frames, classes), units.
 

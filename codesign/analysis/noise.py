@@ -36,10 +36,11 @@ class NoiseTally:
         unit_a = self.yardstick.unit_current_a
         half_a = self.yardstick.cells("alpha")[:, :, None] / 2 * unit_a
         ok = noisy.ok & still.ok
-        decided = [
-            self.yardstick.compared(np.nan_to_num(traces.logits_a.astype(np.float64)))
-            for traces in (noisy, still)
+        units = [
+            np.nan_to_num(traces.logits_a.astype(np.float64)) / unit_a for traces in (noisy, still)
         ]
+        decided = [self.yardstick.decide(values) for values in units]
+        margins = [self.yardstick.margins(values) for values in units]
         for k, plan in enumerate(planned.itertuples()):
             row: dict[str, Any] = {
                 "sample": int(noisy.sample[k]), "chip": plan.chip, "clip_id": plan.clip_id,
@@ -54,16 +55,14 @@ class NoiseTally:
                 carries = still.candidates_a[k] > 0.02 * unit_a
                 used = clean[None, None, :] & carries
                 self._sum(error, used, differs, still.candidates_a[k] / unit_a)
-                ends = [logits[k] / unit_a for logits in decided]
                 logit = (noisy.logits_a[k] - still.logits_a[k]).astype(np.float64)[clean] / unit_a
-                order = np.argsort(ends[1])
-                top, second = int(order[-1]), int(order[-2])
-                margin = [end[top] - end[second] for end in ends]
+                top = int(decided[1][k])
+                margin = [values[k, top] for values in margins]
                 power = [traces.power_w[k].sum() for traces in (noisy, still)]
                 row |= {
-                    "decision": int(ends[0].argmax()),
+                    "decision": int(decided[0][k]),
                     "decision_without_noise": top,
-                    "flipped": int(ends[0].argmax()) != top,
+                    "flipped": int(decided[0][k]) != top,
                     "states_flipped": int(differs.sum()),
                     "states": int(differs.size),
                     "candidate_square_units2": float(np.square(error[used]).sum()),

@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from codesign.analysis.agreement import Comparison, Twins, Yardstick
-from codesign.analysis.logits import class_margins
 from codesign.simulation.traces import Traces
 
 Floats = NDArray[np.float64]
@@ -41,8 +40,8 @@ CONDITION_WORDS = (
 
 def logit_margins(yardstick: Yardstick, twins: Twins, traces: Traces) -> Floats:
     """Margin of the twin's class over the best other in units, (n,); NaN for failed samples."""
-    logits = yardstick.compared(traces.logits_a / np.float64(yardstick.unit_current_a))
-    return class_margins(logits, twins.decision)
+    logits = traces.logits_a / np.float64(yardstick.unit_current_a)
+    return yardstick.margins_of(logits, twins.decision)
 
 
 def point_row(

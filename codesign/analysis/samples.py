@@ -5,7 +5,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from codesign.analysis.causes import differs_below
-from codesign.analysis.logits import class_margins
 from codesign.analysis.yardstick import Twins, Yardstick
 from codesign.simulation.attempts import rungs
 from codesign.simulation.traces import Traces
@@ -88,14 +87,12 @@ def fill_errors(
 def fill_decisions(
     yardstick: Yardstick, samples: pd.DataFrame, ok: Bools, twins: Twins, logits: Floats
 ) -> None:
-    compared = yardstick.compared(logits)
-    decision = compared.argmax(axis=1)
-    top = np.sort(compared, axis=1)
+    decision, margins = yardstick.decide(logits), yardstick.margins(logits)
     samples.loc[ok, "chip_decision"] = decision
     samples.loc[ok, "agree"] = decision == twins.decision
-    samples.loc[ok, "chip_margin_units"] = top[:, -1] - top[:, -2]
+    samples.loc[ok, "chip_margin_units"] = margins.max(axis=1)
     decided = samples.loc[ok, "network_decision"].to_numpy(np.int64)
-    samples.loc[ok, "logit_margin_units"] = class_margins(compared, decided)
+    samples.loc[ok, "logit_margin_units"] = margins[np.arange(len(decided)), decided]
 
 
 def explain_decisions(samples: pd.DataFrame, roots: pd.DataFrame, states: int) -> pd.DataFrame:

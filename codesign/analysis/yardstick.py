@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from codesign.analysis.causes import Limits
 from codesign.circuit.timing import Timing
-from codesign.decision import Decision
+from codesign.decision import class_margins, compared, decide
 from codesign.mapping.design import Shape
+from codesign.rules import Rule
 from codesign.twin.ideal import TwinTrace
 
 Floats = NDArray[np.float64]
@@ -21,7 +23,7 @@ class Yardstick:
 
     shape: Shape
     parameters: Mapping[str, Floats]
-    rule: Decision
+    rule: Rule
     near_tie_units: float
     unit_current_a: float
     timing: Timing
@@ -40,9 +42,22 @@ class Yardstick:
             [self.parameters[f"layers.{k}.cell.{name}"] for k in range(self.shape.layers)]
         )
 
+    def decide(self, logits: Floats) -> NDArray[np.int64]:
+        """Decisions of logits (n, frames, classes) in units, (n,)."""
+        return np.asarray(decide(torch.tensor(logits), self.rule).numpy())
+
     def compared(self, logits: Floats) -> Floats:
-        """The logits the rule compares: (n, frames, classes) -> (n, classes)."""
-        return logits[:, -1] if self.rule == "last_frame" else logits.mean(axis=1)
+        """What the rule tells classes apart by: (n, frames, classes) -> (n, classes), units."""
+        return np.asarray(compared(torch.tensor(logits), self.rule).numpy())
+
+    def margins(self, logits: Floats) -> Floats:
+        """Margin of every class (``decision.class_margins``), positive for the one decided:
+        (n, frames, classes) -> (n, classes), units."""
+        return np.asarray(class_margins(torch.tensor(logits), self.rule).numpy())
+
+    def margins_of(self, logits: Floats, decision: NDArray[np.int64]) -> Floats:
+        """Margin of the class ``decision`` (n,) of each sample, (n,); negative if another wins."""
+        return np.asarray(np.take_along_axis(self.margins(logits), decision[:, None], 1)[:, 0])
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from codesign.mapping.design import Design, Shape, write_mapping
 from codesign.mapping.exported import SCHEMA, weights_sha256
 from codesign.mapping.mapper import map_network
 from codesign.pdk import Pdk
+from codesign.rules import EVERY_FRAME
 from codesign.runs import Run, add_provenance
 from codesign.spice.ngspice import SPICEINIT
 from codesign.tasks.base import Split
@@ -66,6 +67,11 @@ def export_design(
             f"hardware.weight_grid = {hardware.weight_grid}, but {run.model_file} was trained on a "
             f"grid of {model.weight_grid}; train again with --set hardware.weight_grid="
             f"{hardware.weight_grid}, or keep {model.weight_grid}."
+        )
+    if model.decision == EVERY_FRAME:
+        raise InputError(
+            f"{run.model_file} decides in every frame, and a design is judged by one decision per "
+            "clip; train with training.decision = last_frame, or another rule of a clip."
         )
     point = find_point(hardware, pdk_root)
     check_limits(hardware, point.pdk)
@@ -240,7 +246,7 @@ def _facts(
         "schema": SCHEMA,
         "shape": asdict(design.shape),
         "class_names": list(model.class_names),
-        "decision": model.decision,
+        "decision": str(model.decision),
         "hardware": design.hardware.model_dump(),
         "pdk": point.pdk.describe(),
         "ngspice": point.ngspice_version,

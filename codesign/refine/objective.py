@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from codesign.decision import decide, decision_logits
+from codesign.decision import decide, decision_loss
 from codesign.flows import Flow
 from codesign.network import Trace, evaluate
 from codesign.tasks.base import Split
@@ -64,7 +63,7 @@ def objective(
     training = flow.training
     sharpness = training.surrogate_sharpness
     trace = evaluate(parameters, inputs, sharpness=sharpness, offsets=offsets)
-    total = F.cross_entropy(decision_logits(trace.logits, training.decision), labels)
+    total = decision_loss(trace.logits, labels, training.decision)
     if flow.refine.margin_weight and margin_units:
         total = total + flow.refine.margin_weight * threshold_penalty(
             trace, parameters, margin_units

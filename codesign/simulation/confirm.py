@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.analysis.logits import class_margins
 from codesign.circuit import testbench
 from codesign.circuit.timing import Timing
 from codesign.errors import EnvironmentMissing
@@ -52,8 +51,8 @@ def confirm_slopes(
         judged = []
         for value in (-step_v, step_v):
             draws = _one(bench, name, value)
-            compared = ngspice_compared(bench, probe, at, draws, work)
-            judged.append(float(class_margins(compared[None], probe.decision[[at]])[0]))
+            logits = ngspice_logits(bench, probe, at, draws, work)
+            judged.append(float(probe.yardstick.margins_of(logits[None], probe.decision[[at]])[0]))
         batched = float(moved.margin_units[1] - moved.margin_units[0])
         found.append(
             Confirmed(name, (judged[1] - judged[0]) / (2 * step_v), batched / (2 * step_v))
@@ -69,8 +68,8 @@ def _one(bench: Bench, name: str, delvto_v: float) -> Draws:
     return replace(nominal, delvto_v=moved)
 
 
-def ngspice_compared(bench: Bench, probe: Probe, at: int, draws: Draws, work: Path) -> Floats:
-    """The logits the decision compares (classes,), units, of a chip with these draws.
+def ngspice_logits(bench: Bench, probe: Probe, at: int, draws: Draws, work: Path) -> Floats:
+    """The logits at the sampling instants (frames, classes), units, of a chip with these draws.
 
     ``draws`` are in the order of the bench's network. Raises EnvironmentMissing where ngspice
     fails.
@@ -95,5 +94,4 @@ def ngspice_compared(bench: Bench, probe: Probe, at: int, draws: Draws, work: Pa
     plot = outcome.plots[0]
     names = [testbench.logit_vector(k) for k in range(shape.classes)]
     logits = [np.interp(timing.sample_times_s(), plot.scale, plot[name]) for name in names]
-    units = np.stack(logits, axis=1)[None] / hw.unit_current_a
-    return np.asarray(probe.yardstick.compared(units)[0])
+    return np.asarray(np.stack(logits, axis=1) / hw.unit_current_a)

@@ -34,7 +34,7 @@ def plan_facts(setting: Setting, results: Results) -> dict[str, Any]:
         "unit_current_a": hw.unit_current_a,
         "frame_s": hw.frame_s,
         "frames": setting.yardstick.timing.frames,
-        "decision": setting.yardstick.rule,
+        "decision": str(setting.yardstick.rule),
         "near_tie_units": setting.yardstick.near_tie_units,
         "min_agreement": setting.options.min_agreement,
         "targets": TARGETS,

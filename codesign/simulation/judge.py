@@ -148,8 +148,8 @@ def one_mirror(batch: Batch, yardstick: Yardstick) -> Marginal:
                 np.arange(len(part)), threads=batch.threads,
             )  # fmt: skip
             found |= ((np.asarray(result.states_a) > half_a) == states).any(axis=0)
-            logits = yardstick.compared(np.asarray(result.logits_a, dtype=np.float64))
-            reached = reached or bool((logits.argmax(axis=1) == decision).any())
+            logits = np.asarray(result.logits_a, dtype=np.float64) / yardstick.unit_current_a
+            reached = reached or bool((yardstick.decide(logits) == decision).any())
             if found.all() and reached:
                 break
         return found, reached

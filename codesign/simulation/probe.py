@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from codesign.analysis.logits import class_margins
 from codesign.analysis.yardstick import Yardstick
 from codesign.circuit.elements import Mosfet
 from codesign.pdk.adapter import MismatchLaw
@@ -47,10 +46,11 @@ def seen(
 ) -> Seen:  # fmt: skip
     """Arrays of an engine (as in ``Traces``) against the decisions (n,) their margins are of."""
     unit_a = yardstick.unit_current_a
-    compared = yardstick.compared(np.asarray(logits_a, np.float64) / unit_a)
-    compared[~ok] = np.nan
+    logits = np.asarray(logits_a, np.float64) / unit_a
+    compared = np.full((len(ok), logits.shape[-1]), np.nan)
+    compared[ok] = yardstick.compared(logits[ok])
     margin = np.full(len(ok), np.nan)
-    margin[ok] = class_margins(compared[ok], decision[ok])
+    margin[ok] = yardstick.margins_of(logits[ok], decision[ok])
     half = yardstick.cells("alpha")[:, :, None] / 2
     candidates, states = (
         np.asarray(values, np.float32) / np.float32(unit_a) for values in (candidates_a, states_a)

@@ -100,7 +100,7 @@ def metrics_of(
             **dict(zip(packing.names, packing.sizes, strict=True)),
         },
         "confusion": confusion(test_predictions, data.test.labels, classes),
-        "decision": settings.decision,
+        "decision": str(settings.decision),
         "class_names": list(data.class_names),
         "margin": margins(network, data.test, settings.decision),
         "task": {"description": data.description, "notes": data.notes},

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from codesign.decision import decision_logits
+from codesign.decision import decision_loss, lead_missing
 from codesign.flows import TrainingSection
 from codesign.network import Trace
 
@@ -20,19 +20,18 @@ def objective(
 ) -> tuple[Tensor, Tensor]:
     """(objective, cross-entropy) per network [*S] for labels [B].
 
-    Cross-entropy is taken on the logits of the deployed decision. Added, each with its weight:
+    The loss is that of the deployed decision (``decision_loss``). Added, each with its weight:
     candidates closer than margin_units to a threshold, right classes that lead by less than
     logit_margin_units, and the mirrored current (power, and error, grow with it).
     """
-    logits = decision_logits(trace.logits, settings.decision)
-    entropy = _cross_entropy(logits, labels)
+    entropy = decision_loss(trace.logits, labels, settings.decision)
     total = entropy
     if settings.margin_weight:
         total = total + margin_strength * settings.margin_weight * threshold_penalty(
             trace, parameters, settings.margin_units
         )
     if settings.logit_margin_weight:
-        short = F.relu(settings.logit_margin_units - _lead(logits, labels)).mean(-1)
+        short = lead_missing(trace.logits, labels, settings.decision, settings.logit_margin_units)
         total = total + settings.logit_margin_weight * short
     if settings.current_weight:
         total = total + settings.current_weight * mirrored_current(trace, parameters)
@@ -84,20 +83,3 @@ def mirrored_current(trace: Trace, parameters: Mapping[str, Tensor]) -> Tensor:
         for key in ("beta_hi", "width"):
             total = total + parameters[f"layers.{layer}.cell.{key}"].sum(-1)
     return total + copied(trace.outputs[-1], "readout")
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    chosen = F.log_softmax(logits, -1).gather(-1, _index(logits, labels))
-    return -chosen.squeeze(-1).mean(-1)
-
-
-def _lead(logits: Tensor, labels: Tensor) -> Tensor:
-    """How far the right class leads the best other one [*S, B]."""
-    at = _index(logits, labels)
-    right = logits.gather(-1, at).squeeze(-1)
-    others = logits.scatter(-1, at, float("-inf")).amax(-1)
-    return right - others
-
-
-def _index(logits: Tensor, labels: Tensor) -> Tensor:
-    return labels.expand(logits.shape[:-1]).unsqueeze(-1)

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from codesign.cells import Cell, fq_bmru
-from codesign.decision import Decision, decide, decision_logits, decision_margin
+from codesign.decision import clip_axis, decide, decision_margin
 from codesign.flows import TrainingSection
 from codesign.network import Trace, evaluate
+from codesign.rules import Rule
 from codesign.tasks.base import NOT_SCORED, Split
 from codesign.training.objective import mirrored_current, objective, thresholds
 
@@ -61,7 +62,8 @@ def validate(
             predictions.append(decide(trace.logits, settings.decision))
             totals.append(total * (len(labels) / len(split)))
             entropies.append(entropy * (len(labels) / len(split)))
-    return torch.cat(predictions, -1), torch.stack(totals).sum(0), torch.stack(entropies).sum(0)
+    decided = torch.cat(predictions, clip_axis(settings.decision))
+    return decided, torch.stack(totals).sum(0), torch.stack(entropies).sum(0)
 
 
 def split_scores(
@@ -81,7 +83,7 @@ def split_scores(
     }
 
 
-def margins(parameters: Mapping[str, Tensor], split: Split, decision: Decision) -> dict[str, float]:
+def margins(parameters: Mapping[str, Tensor], split: Split, decision: Rule) -> dict[str, float]:
     """How much room a circuit has to err on a split, for one network (units in the names).
 
     fraction_within_0.05_units: candidates that close to one of the cell's two thresholds.
@@ -119,15 +121,15 @@ def margins(parameters: Mapping[str, Tensor], split: Split, decision: Decision) 
 
 
 def predictions_of(
-    parameters: Mapping[str, Tensor], split: Split, decision: Decision, cell: Cell = fq_bmru
+    parameters: Mapping[str, Tensor], split: Split, decision: Rule, cell: Cell = fq_bmru
 ) -> Tensor:
-    """Deployed decisions [*S, N]."""
+    """Deployed decisions [*S, N], [*S, N, T] under every_frame."""
     with torch.no_grad():
         parts = [
-            decision_logits(evaluate(parameters, split.currents(part), cell).logits, decision)
+            decide(evaluate(parameters, split.currents(part), cell).logits, decision)
             for part in _parts(split)
         ]
-    return torch.cat(parts, -2).argmax(-1)
+    return torch.cat(parts, clip_axis(decision))
 
 
 def _nodes(trace: Trace) -> list[Tensor]:

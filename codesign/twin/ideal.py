@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codesign.decision import Decision, decide, decision_margin
+from codesign.decision import decide, decision_margin
 from codesign.network import evaluate
+from codesign.rules import Rule
 
 Array = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ class TwinTrace:
     margin_units: float
 
 
-def ideal_twin(parameters: Mapping[str, Array], inputs: Array, rule: Decision) -> list[TwinTrace]:
+def ideal_twin(parameters: Mapping[str, Array], inputs: Array, rule: Rule) -> list[TwinTrace]:
     """Evaluate clips ``inputs`` (clips, frames, channels) in units."""
     tensors = {key: torch.from_numpy(np.asarray(value)) for key, value in parameters.items()}
     with torch.no_grad():

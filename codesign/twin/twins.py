@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from codesign.circuit.flat import read_flat_network
-from codesign.decision import Decision, decide, decision_margin
+from codesign.decision import decide, decision_margin
 from codesign.device.bench import ProcessPoint
 from codesign.engine.grid import Resolution
 from codesign.errors import InputError
 from codesign.mapping.design import Shape, expected_values
 from codesign.mapping.exported import Exported
 from codesign.network import evaluate
+from codesign.rules import Rule
 from codesign.simulation.draws import Draws
 from codesign.twin.calibrated import run_settled
 from codesign.twin.cellcurve import CellShapes, cell_shapes
@@ -51,7 +52,7 @@ class TwinArrays:
     states: Array
     logits: Array
 
-    def traces(self, rule: Decision) -> list[TwinTrace]:
+    def traces(self, rule: Rule) -> list[TwinTrace]:
         """One trace per clip; only without chips."""
         if self.candidates.ndim != 4:
             raise ValueError("traces are of clips on one chip")

@@ -11,6 +11,7 @@ from codesign.analysis.summary import summarise
 from codesign.analysis.tally import Tally
 from codesign.circuit.timing import Timing
 from codesign.mapping.design import Shape
+from codesign.rules import MEAN_LOGIT
 from codesign.simulation.plan import Plan, Variation
 from codesign.simulation.traces import Traces, failed, join
 from codesign.twin.ideal import TwinTrace, ideal_twin
@@ -19,7 +20,7 @@ from tests.designs import random_parameters
 SHAPE = Shape(inputs=3, state_dim=3, layers=2, classes=2)
 FRAMES, CLIPS, CHIPS, UNIT_A = 12, 3, 4, 2e-9
 YARDSTICK = Yardstick(
-    SHAPE, random_parameters(SHAPE, 0), "mean_logit", 0.3, UNIT_A, Timing(0.01, 2e-5, FRAMES, 2)
+    SHAPE, random_parameters(SHAPE, 0), MEAN_LOGIT, 0.3, UNIT_A, Timing(0.01, 2e-5, FRAMES, 2)
 )
 PLAN = Plan(
     "mc",

@@ -5,6 +5,7 @@ import pytest
 
 from codesign.device.turns import TurnTable
 from codesign.mapping.currents import USED_UNITS, node_currents, trimmed_turns
+from codesign.rules import LAST_FRAME
 from codesign.twin.ideal import ideal_twin
 from tests.designs import SMALL, random_parameters
 
@@ -19,7 +20,7 @@ def test_every_node_is_there_with_the_currents_of_the_twin() -> None:
     nodes |= {f"{name}_{k}" for name in ("x0", "x1", "x2", "c0", "c1", "h0", "h1", "v0", "v1")
               for k in units}  # fmt: skip
     assert set(currents) == nodes
-    traces = ideal_twin(PARAMETERS, INPUTS, "last_frame")
+    traces = ideal_twin(PARAMETERS, INPUTS, LAST_FRAME)
     for layer in range(SMALL.layers):
         for unit in units:
             candidates = np.stack([trace.candidates[layer, unit] for trace in traces])

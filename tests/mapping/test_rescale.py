@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesign.mapping.rescale import raise_states
+from codesign.rules import LAST_FRAME
 from codesign.twin.ideal import ideal_twin
 from tests.designs import SMALL, random_parameters
 
@@ -23,7 +24,7 @@ FLOOR = 0.056
 def test_the_function_stays_the_same(seed: int, grid: int | None, needed: dict[str, float]) -> None:
     parameters = random_parameters(SMALL, seed)
     changed, raised = raise_states(parameters, needed, grid, FLOOR, 5.0)
-    before, after = (ideal_twin(p, INPUTS, "last_frame") for p in (parameters, changed))
+    before, after = (ideal_twin(p, INPUTS, LAST_FRAME) for p in (parameters, changed))
     for one, other in zip(before, after, strict=True):
         np.testing.assert_allclose(other.logits, one.logits, atol=1e-12)
         np.testing.assert_allclose(other.candidates, one.candidates, atol=1e-12)

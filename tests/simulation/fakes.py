@@ -22,6 +22,7 @@ from codesign.circuit.library import read_network
 from codesign.device.bench import ProcessPoint
 from codesign.errors import InputError
 from codesign.mapping.exported import Exported
+from codesign.rules import LAST_FRAME
 from codesign.runs import Run
 from codesign.simulation.draws import Draws
 from codesign.twin.ideal import ideal_twin
@@ -77,7 +78,7 @@ class FakeEngine:
         assert threads >= 1
         if not waves:
             self.calls.append(len(clip))
-        twins = ideal_twin(self.parameters, inputs_units, "last_frame")
+        twins = ideal_twin(self.parameters, inputs_units, LAST_FRAME)
         factor = np.ones(1) if draws is None else draws.mulu0.mean(axis=1) ** 100
         if draws is not None:
             assert draws.instances == self.instances

@@ -8,6 +8,7 @@ from codesign.analysis.yardstick import Yardstick
 from codesign.circuit.elements import Mosfet
 from codesign.circuit.timing import Timing
 from codesign.pdk.adapter import MismatchLaw, load_adapter
+from codesign.rules import LAST_FRAME
 from codesign.simulation.plan import Plan, Variation
 from codesign.simulation.probe import Probe
 from tests.designs import SMALL, random_parameters
@@ -33,7 +34,7 @@ def small_probe(chips: int = 4, clips: int = 2, scale: float = 1.0, seed: int = 
     yardstick = Yardstick(
         shape=SMALL,
         parameters=random_parameters(SMALL, seed),
-        rule="last_frame",
+        rule=LAST_FRAME,
         near_tie_units=0.1,
         unit_current_a=hw.unit_current_a,
         timing=Timing(hw.frame_s, hw.edge_s, FRAMES, SMALL.layers),

@@ -13,6 +13,7 @@ from codesign.checkpoint import load_model, save_model
 from codesign.circuit.export import export_design
 from codesign.engine.native.library import find_compiler
 from codesign.errors import EnvironmentMissing, InputError
+from codesign.rules import LAST_FRAME
 from codesign.runs import Run
 from codesign.simulation.perturb import noisy_inputs
 from codesign.simulation.plan import sample_seed
@@ -121,7 +122,7 @@ def test_suppression_of_the_batched_run(explained: tuple[Path, dict[str, Any]], 
     inputs = setting.inputs_units()[list(setting.plan.clips)]
     seeds = [sample_seed(setting.plan.run_seed, k) for k in range(4)]
     noisy = np.stack([noisy_inputs(x, s, 0.2) for x, s in zip(inputs, seeds, strict=True)])
-    twins = [ideal_twin(setting.yardstick.parameters, x, "last_frame") for x in (inputs, noisy)]
+    twins = [ideal_twin(setting.yardstick.parameters, x, LAST_FRAME) for x in (inputs, noisy)]
     change = np.stack([b.candidates - a.candidates for a, b in zip(*twins, strict=True)])
     wanted = np.sqrt((change[:, 0] ** 2).mean(axis=-1)).ravel()
     first = pairs[(pairs["sigma_units"] == 0.2) & (pairs["layer"] == 0)]

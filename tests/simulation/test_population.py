@@ -13,6 +13,7 @@ from codesign.analysis.yardstick import Yardstick
 from codesign.analysis.yields import DEFAULT_SPECS, QUANTITIES, Spec
 from codesign.circuit.timing import Timing
 from codesign.mapping.design import Shape
+from codesign.rules import MEAN_LOGIT
 from codesign.simulation.plan import Plan, Variation
 from codesign.simulation.population import decision_logits, write_population
 from codesign.simulation.traces import failed, join
@@ -70,7 +71,7 @@ def test_documented_names_are_there(tmp_path: Path, heading: str) -> None:
 def test_logits_at_the_decision_are_those_that_are_compared() -> None:
     shape = Shape(inputs=3, state_dim=2, layers=1, classes=2)
     yardstick = Yardstick(
-        shape, random_parameters(shape, 0), "mean_logit", 0.3, 2e-9, Timing(0.01, 2e-5, 3, 1)
+        shape, random_parameters(shape, 0), MEAN_LOGIT, 0.3, 2e-9, Timing(0.01, 2e-5, 3, 1)
     )
     plan = Plan(
         "mc", "", 0, Variation(("typical",), chips=2), (1, 0), ("b", "a"), (0, 1), 0, 4

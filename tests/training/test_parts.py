@@ -13,6 +13,7 @@ from torch import Tensor
 from codesign.cells import fq_bmru
 from codesign.flows import TrainingSection
 from codesign.network import FirstQuadrantNetwork, Trace, evaluate
+from codesign.rules import LAST_FRAME
 from codesign.tasks.base import Split
 from codesign.training.hardware_limits import on_grid, toward_grid
 from codesign.training.initial import initial_row
@@ -219,7 +220,7 @@ def test_margins_by_hand() -> None:
     parameters["readout.weight"] += torch.tensor([[1.0], [0.0]])
     frames = torch.tensor([[0.0, 1.04, 1.5, 2.02], [2.5, 1.5, 1.06, 0.05]])
     split = Split(frames[..., None], torch.tensor([0, 0]), ("up", "down"))
-    found = margins(packing.unpack(packing.pack(parameters)), split, "last_frame")
+    found = margins(packing.unpack(packing.pack(parameters)), split, LAST_FRAME)
     assert found["fraction_within_0.05_units"] == 2 / 8  # 1.04 and 2.02
     assert found["near_tie_fraction"] == 1 / 2  # the lead of "down" is 0.05
     assert found["changed_fraction"] == 3 / 8  # set at 2.02; set at 2.5, cleared at 0.05

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from codesign.rules import LAST_FRAME
 from codesign.twin.ideal import ideal_twin
 from tests.designs import SMALL, random_parameters
 
@@ -17,7 +18,7 @@ def _relu(x: NDArray[np.float64]) -> NDArray[np.float64]:
 def test_twin_is_the_equations(seed: int) -> None:
     parameters = random_parameters(SMALL, seed)
     inputs = np.random.default_rng(seed).uniform(0, 2, (2, 6, SMALL.inputs))
-    traces = ideal_twin(parameters, inputs, "last_frame")
+    traces = ideal_twin(parameters, inputs, LAST_FRAME)
     for clip, trace in zip(inputs, traces, strict=True):
         state = np.zeros((SMALL.layers, SMALL.state_dim))
         for frame, u in enumerate(clip):

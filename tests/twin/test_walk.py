@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from codesign.rules import LAST_FRAME
 from codesign.simulation.draws import Draws
 from codesign.twin.cellcurve import cell_shapes
 from codesign.twin.ideal import ideal_twin
@@ -31,12 +32,12 @@ OFF = 2.5e-4
 def test_settled_with_perfect_copies_is_the_equations(seed: int) -> None:
     parameters = random_parameters(SMALL, seed)
     found = _model().run(parameters, _inputs())
-    ideal = ideal_twin(parameters, _inputs(), "last_frame")
+    ideal = ideal_twin(parameters, _inputs(), LAST_FRAME)
     for k, trace in enumerate(ideal):
         np.testing.assert_allclose(found.candidates[k], trace.candidates, atol=8 * OFF)
         np.testing.assert_allclose(found.states[k], trace.states, atol=2 * OFF)
         np.testing.assert_allclose(found.logits[k], trace.logits, atol=20 * OFF)
-    assert [t.decision for t in found.traces("last_frame")] == [t.decision for t in ideal]
+    assert [t.decision for t in found.traces(LAST_FRAME)] == [t.decision for t in ideal]
 
 
 def test_constant_inputs_in_time_reach_the_equations() -> None:
