@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from codesign.section import Section
-from codesign.sequence_sections import ProbeTask
+from codesign.sequence_sections import CharactersTask, ListOpsTask, MnistTask, ProbeTask
 
 
 class DigitsTask(Section):
@@ -111,6 +111,12 @@ class KeywordsTask(SpeechSection):
 
 
 Task = Annotated[
-    DigitsTask | SpeechCommandsTask | KeywordsTask | ProbeTask,
+    DigitsTask
+    | SpeechCommandsTask
+    | KeywordsTask
+    | ProbeTask
+    | MnistTask
+    | ListOpsTask
+    | CharactersTask,
     Field(discriminator="name"),
 ]

@@ -13,7 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,15 @@ from codesign.errors import InputError
 from codesign.files import atomic_path, cache_dir
 
 Arrays = dict[str, NDArray[np.float32]]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 _KEPT_BYTES = 4 << 30
 _log = logging.getLogger(__name__)
 
 
-def cached_features(key: Any, compute: Callable[[], Arrays]) -> Arrays:
+def cached_features(
+    key: Any, compute: Callable[[], dict[str, NDArray[Scalar]]]
+) -> dict[str, NDArray[Scalar]]:
     """``compute()``, or what it gave before for the same JSON-able ``key``.
 
     A cache that cannot be read is computed again; one that cannot be written is only logged,
