@@ -63,6 +63,7 @@ def train(
     began = time.monotonic()
     _check_device(flow)
     data = load_task(flow.task, data_dir, flow.seed)
+    _check_decision(flow, data)
     create_run(run_dir, flow)
     _discard_results(run)
     folder = run.path / "training"
@@ -142,6 +143,16 @@ def _check_device(flow: Flow) -> None:
             raise InputError(
                 f"training.device = {device}, but torch sees {count} CUDA devices here; use cpu."
             )
+
+
+def _check_decision(flow: Flow, data: TaskData) -> None:
+    if data.per_frame != (flow.training.decision.name == "every_frame"):
+        has = "every frame" if data.per_frame else "every clip, not every frame"
+        wanted = "every_frame" if data.per_frame else "a rule for the whole clip, as last_frame"
+        raise InputError(
+            f"training.decision = {flow.training.decision}, but the task has a label for {has}; "
+            f"take {wanted}."
+        )
 
 
 def _discard_results(run: Run) -> None:
