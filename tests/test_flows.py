@@ -76,7 +76,7 @@ def test_an_unknown_key_like_nothing_lists_the_known_ones() -> None:
         ({"hardware": {"edge_s": 1e-2}}, "a twentieth of frame_s"),
         ({"task": {"name": "digits", "classes": [1, 1]}}, "names a digit twice"),
         ({"task": {"name": "digits", "classes": [1]}}, "task.classes"),
-        ({"task": {"name": "mnist"}}, "task.name must be one of: digits, speech_commands"),
+        ({"task": {"name": "sound"}}, "task.name must be one of: digits, speech_commands"),
         ({"network": "big"}, "network"),
     ],
 )
