@@ -1,0 +1,1 @@
+"""Search: one flow in many variants and seeds, each an ordinary run, and how they compare."""
