@@ -53,9 +53,10 @@ _LISTED = 30
 )
 @click.option(
     "--data",
-    "data_dir",
+    "data_dirs",
+    multiple=True,
     type=click.Path(path_type=Path),
-    help="Folder of recordings, for flows that need one.",
+    help="Folder of recordings, for flows that need one; several are read as one.",
 )
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE",
@@ -77,7 +78,7 @@ def command(
     count: int | None,
     random_seed: int,
     folder: Path | None,
-    data_dir: Path | None,
+    data_dirs: tuple[Path, ...],
     overrides: tuple[str, ...],
     jobs: int | None,
     scheduler: str | None,
@@ -101,9 +102,9 @@ def command(
     asked = {
         "flow": source, "over": list(axes), "set": list(overrides), "seeds": seeds,
         "random": count, "random_seed": random_seed,
-        "data": None if data_dir is None else str(data_dir),
+        "data": [str(folder) for folder in data_dirs],
     }  # fmt: skip
-    options = SweepOptions(data_dir, jobs or cores(), scheduler, force)
+    options = SweepOptions(data_dirs, jobs or cores(), scheduler, force)
     columns = (
         TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("{task.description}"),

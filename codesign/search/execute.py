@@ -39,7 +39,7 @@ class Outcome:
 def execute(
     planned: Sequence[Planned],
     folder: Path,
-    data_dir: Path | None,
+    data_dirs: tuple[Path, ...],
     *,
     jobs: int,
     scheduler: str | None = None,
@@ -49,7 +49,7 @@ def execute(
 ) -> list[Outcome]:
     """Train what is not finished; the outcomes in the order of ``planned``.
 
-    data_dir: folder of recordings, for tasks that need one. jobs: runs at a time on this machine;
+    data_dirs: folders of recordings, for tasks that need one. jobs: runs at a time on this machine;
     1 trains in this process. scheduler: a Dask scheduler instead (simulation.cluster). force trains
     finished runs again. Raises EnvironmentMissing when a scheduler does not answer.
     """
@@ -73,24 +73,26 @@ def execute(
             def show(done: int, total: int, note: str, name: str = item.name) -> None:
                 tell(0.999 * done / total, f"{name} {note}")
 
-            outcomes[index] = train_one(item.flow, item.run(folder).path, data_dir, force, show)
+            outcomes[index] = train_one(item.flow, item.run(folder).path, data_dirs, force, show)
             tell(note=f"{item.name} {outcomes[index].status}")
     else:
         work = folder.resolve()
+        # Workers of a cluster have a current folder of their own.
+        seen = data_dirs if scheduler is None else tuple(d.resolve() for d in data_dirs)
         with _workers(jobs, scheduler, work, say) as workers:
             tasks = (
                 Task(
                     index,
                     partial(
                         _in_worker, planned[index].flow, work / planned[index].name,
-                        data_dir.resolve() if data_dir else None, force,
+                        seen, force,
                     ),
                 )
                 for index in missing
             )  # fmt: skip
             for index, result in run_tasks(workers, tasks):
                 if isinstance(result, Died):
-                    result = Outcome("failed", result.message)  # noqa: PLW2901
+                    result = Outcome("failed", result.message)
                 outcomes[index] = result
                 tell(note=f"{planned[index].name} {outcomes[index].status}")
     return [outcomes[index] for index in range(len(planned))]
@@ -99,13 +101,13 @@ def execute(
 def train_one(
     flow: Flow,
     run_dir: Path,
-    data_dir: Path | None,
+    data_dirs: tuple[Path, ...],
     force: bool,
     show: Callable[[int, int, str], None] | None = None,
 ) -> Outcome:
     """Train one run in this process; whatever it raises, but an interrupt, is its outcome."""
     try:
-        train(flow, run_dir, data_dir, jobs=1, force=force, on_progress=show)
+        train(flow, run_dir, data_dirs, jobs=1, force=force, on_progress=show)
     except CodesignError as error:
         return Outcome("failed", str(error))
     except Exception as error:  # a defect in one run must not cost the others
@@ -113,9 +115,9 @@ def train_one(
     return Outcome("trained")
 
 
-def _in_worker(flow: Flow, run_dir: Path, data_dir: Path | None, force: bool) -> Outcome:
+def _in_worker(flow: Flow, run_dir: Path, data_dirs: tuple[Path, ...], force: bool) -> Outcome:
     torch.set_num_threads(1)
-    return train_one(flow, run_dir, data_dir, force)
+    return train_one(flow, run_dir, data_dirs, force)
 
 
 @contextmanager

@@ -25,10 +25,10 @@ from codesign.tasks import load_task, needs_data
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """data_dir: folder of recordings. jobs: runs at a time. scheduler: Dask instead of them.
+    """data_dirs: folders of recordings. jobs: runs at a time. scheduler: Dask instead of them.
     force: train finished runs again."""
 
-    data_dir: Path | None = None
+    data_dirs: tuple[Path, ...] = ()
     jobs: int = 1
     scheduler: str | None = None
     force: bool = False
@@ -69,8 +69,8 @@ def run_sweep(
     """
     check_folder(folder, sweep_file(folder), [] if options.force else planned)
     for item in planned[:1]:
-        given = options.data_dir
-        if needs_data(item.flow.task) and (given is None or not given.is_dir()):
+        given = options.data_dirs
+        if needs_data(item.flow.task) and not (given and all(d.is_dir() for d in given)):
             # It says what is missing; every single run would say the same.
             load_task(item.flow.task, given, item.flow.seed)
     try:
@@ -80,7 +80,7 @@ def run_sweep(
     with only_writer(folder):
         write_json(sweep_file(folder), {**asked, "note": NOTE, "provenance": made_with()})
         outcomes = execute(
-            planned, folder, options.data_dir, jobs=options.jobs, scheduler=options.scheduler,
+            planned, folder, options.data_dirs, jobs=options.jobs, scheduler=options.scheduler,
             force=options.force, progress=progress, say=say,
         )  # fmt: skip
         return _write(planned, outcomes, folder)
