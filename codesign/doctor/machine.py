@@ -150,9 +150,12 @@ def _compiler(environ: Mapping[str, str]) -> Finding:
     try:
         found = find_compiler(environ)
     except EnvironmentMissing as error:
-        fix = "sudo apt-get install g++, or set CXX to the program."
+        fix = (
+            "sudo apt-get install g++, or set CXX to the program; "
+            "until then linear scans run in torch, several times slower."
+        )
         return Finding("libraries", "C++ compiler", False, False, str(error), fix)
-    detail = f"{found}; builds the batched engine on first use"
+    detail = f"{found}; builds the batched engine and the linear scan on first use"
     return Finding("libraries", "C++ compiler", True, False, detail)
 
 

@@ -1,0 +1,53 @@
+"""The compiled kernels of the cells on the CPU: built on first use, or done without.
+
+C++ through ctypes and not numba: measured side by side, numba's loops take 1.4 to 2.7 times as long
+on small tensors and as long on large ones, its import and cached code cost seconds at every start
+of a process, and the batched engine asks for the compiler anyway (docs/scan.md).
+"""
+
+import ctypes
+import logging
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from codesign import native
+from codesign.errors import EnvironmentMissing
+
+SOURCE = native.Source(
+    Path(__file__).parent / "native",
+    ("lanes.h", "scan.cpp"),
+    ("-ffp-contract=fast",),
+    "The compiled scan",
+    "; until then scans run in torch, several times slower",
+)
+# Below this many numbers a thread costs more to start than it saves.
+_SHARED = 1 << 19
+_log = logging.getLogger(__name__)
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The compiled kernels (built on first use, some seconds), or None where that cannot be.
+
+    The reason is logged once; nothing fails for want of a compiler.
+    """
+    try:
+        return ctypes.CDLL(str(native.build(SOURCE)))
+    except (EnvironmentMissing, OSError) as error:
+        _log.warning("%s", error)
+        return None
+
+
+def threads_for(numbers: int) -> int:
+    """How many threads a kernel should take for so many numbers; the results are the same."""
+    return torch.get_num_threads() if numbers >= _SHARED else 1
+
+
+def plain(x: Tensor) -> Tensor:
+    """The tensor as a kernel reads it: contiguous, its conjugation and sign carried out."""
+    if x.is_conj() or x.is_neg():
+        x = x.resolve_conj().resolve_neg()
+    return x.contiguous()
