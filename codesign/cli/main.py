@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": "All stages on embedded data, from training to report.",
     "doctor": "Say what this machine has, what it lacks and how to fix it.",
     "characterize": "Measure the devices of a process: mirrors, cells, noise, leakage, mismatch.",
+    "data": "List and fetch public data sets.",
     "pdk": "List, show and check the process models found on this machine.",
 }
 
