@@ -16,15 +16,16 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from codesign.cells import CELLS, cell_named
 from codesign.errors import InputError
 from codesign.files import atomic_path, read_json, write_json
-from codesign.network import FirstQuadrantNetwork
+from codesign.network import Network
 from codesign.rules import Rule, parse_rule
 from codesign.runs import Run
 
 SCHEMA = 1
 ARCHITECTURE = "first_quadrant_network"
-CELL = "fq_bmru"
+CHIP_CELL = "fq_bmru"
 _MAX = {"inputs": 4096, "state_dim": 1024, "layers": 8, "classes": 4096}
 _REMAKE = "train it again with 'codesign train'."
 
@@ -33,10 +34,15 @@ _REMAKE = "train it again with 'codesign train'."
 class Model:
     """A network with what is needed to use it; its parameters are the deployed ones."""
 
-    network: FirstQuadrantNetwork
+    network: Network
     class_names: tuple[str, ...]
     decision: Rule
     weight_grid: int
+
+    @property
+    def cell(self) -> str:
+        """Name of the recurrent cell."""
+        return self.network.recurrence.name
 
     @property
     def inputs(self) -> int:
@@ -69,7 +75,7 @@ def save_model(run: Run, model: Model) -> None:
         {
             "schema": SCHEMA,
             "architecture": ARCHITECTURE,
-            "cell": CELL,
+            "cell": model.cell,
             "inputs": model.inputs,
             "state_dim": model.state_dim,
             "layers": model.layers,
@@ -94,8 +100,12 @@ def load_model(run: Run) -> Model:
                 f"{run.path} holds no trained model ({path.name} is missing); {_REMAKE}"
             )
     header = _check_header(read_json(run.model_file, "the description of a model"), run)
-    network = FirstQuadrantNetwork(
-        header["inputs"], header["state_dim"], header["layers"], header["classes"]
+    network = Network(
+        header["inputs"],
+        header["state_dim"],
+        header["layers"],
+        header["classes"],
+        cell_named(header["cell"]),
     )
     expected = {key: list(value.shape) for key, value in network.state_dict().items()}
     tensors = _read_tensors(run)
@@ -108,6 +118,20 @@ def load_model(run: Run) -> Model:
         decision=parse_rule(header["decision"]),
         weight_grid=header["weight_grid"],
     )
+
+
+def load_chip_model(run: Run) -> Model:
+    """The model of a run that is to become a circuit: of the first-quadrant cell.
+
+    Raises InputError for another cell, and as ``load_model`` does.
+    """
+    model = load_model(run)
+    if model.cell != CHIP_CELL:
+        raise InputError(
+            f"{run.path} holds a network of {model.cell} cells, and only {CHIP_CELL} networks have "
+            f"a circuit; train with --set network.cell={CHIP_CELL}."
+        )
+    return model
 
 
 def model_parameters(model: Model) -> dict[str, NDArray[np.float64]]:
@@ -127,9 +151,12 @@ def _check_header(header: Any, run: Run) -> dict[str, Any]:
             f"{path}: schema = {header.get('schema')!r}, and this codesign reads schema {SCHEMA}; "
             "use the version that wrote it, or " + _REMAKE
         )
-    for key, known in (("architecture", ARCHITECTURE), ("cell", CELL)):
-        if header.get(key) != known:
-            raise InputError(f"{path}: {key} = {header.get(key)!r} is unknown; expected '{known}'.")
+    for key, known in (("architecture", (ARCHITECTURE,)), ("cell", tuple(CELLS))):
+        if header.get(key) not in known:
+            raise InputError(
+                f"{path}: {key} = {header.get(key)!r} is unknown; expected one of "
+                f"{', '.join(known)}."
+            )
     for key, largest in _MAX.items():
         value = header.get(key)
         if type(value) is not int or not 1 <= value <= largest:
@@ -157,7 +184,8 @@ def _read_tensors(run: Run) -> dict[str, Tensor]:
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
     # A zip archive or a pickle protocol mark: what torch.save writes. Opening it could run code.
-    if content[:4] == b"PK\x03\x04" or content[:1] == b"\x80":
+    # The length that a safetensors file begins with may look like the mark; its JSON follows it.
+    if content[:4] == b"PK\x03\x04" or (content[:1] == b"\x80" and content[8:9] != b"{"):
         raise InputError(
             f"{path} is a pickle, which can run code when opened, so it was not read; expected a "
             "safetensors file. Convert it where you trust it, or " + _REMAKE

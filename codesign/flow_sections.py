@@ -6,7 +6,7 @@ Names carry their unit (``_v`` volt, ``_a`` ampere, ``_s`` second, ``_m`` metre,
 them all.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, InstanceOf, PlainSerializer, model_validator
 
@@ -17,11 +17,22 @@ from codesign.task_sections import DigitsTask, Task
 # In a file a decision rule is a text, as in "last_k:10".
 Decision = Annotated[InstanceOf[Rule], BeforeValidator(parse_rule), PlainSerializer(str)]
 
+CellName = Literal[
+    "fq_bmru", "memoryless", "bmru", "cmru", "alpha_cmru", "mingru", "deep_mingru", "lru", "gru",
+    "brc", "nbrc", "hybrid", "wide_hybrid",
+]  # fmt: skip
+
+# Where a flow leaves training.learning_rate open; measured, see docs/cells.md.
+_LEARNING_RATES = dict.fromkeys(get_args(CellName), 1e-2) | {"fq_bmru": 2e-2, "memoryless": 2e-2}
+
 
 class NetworkSection(Section):
-    """Shape of the first-quadrant network."""
+    """Shape of the network, and the cell that is its memory."""
 
-    cell: Literal["fq_bmru"] = "fq_bmru"
+    cell: CellName = Field(
+        default="fq_bmru",
+        description="fq_bmru is the cell of the chip; the others are baselines without a circuit",
+    )
     state_dim: int = Field(default=8, ge=1, le=1024, description="d: units per recurrent layer")
     layers: int = Field(default=2, ge=1, le=8, description="recurrent layers")
 
@@ -44,7 +55,9 @@ class TrainingSection(Section):
     )
     steps: int = Field(default=2000, ge=1, le=1_000_000, description="optimiser steps per start")
     batch_size: int = Field(default=64, ge=1, le=65536)
-    learning_rate: float = Field(default=2e-2, gt=0, le=1)
+    learning_rate: float = Field(
+        default=2e-2, gt=0, le=1, description="where it is not given, network.cell chooses it"
+    )
     leak_start: float = Field(
         default=0.7, ge=0, lt=1, description="eps at step 0; 1 would be a pure accumulator"
     )
@@ -216,3 +229,19 @@ class Flow(Section):
     refine: RefineSection = Field(default_factory=RefineSection)
     hardware: HardwareSection = Field(default_factory=HardwareSection)
     simulation: SimulationSection = Field(default_factory=SimulationSection)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rate_of_the_cell(cls, data: Any) -> Any:
+        """Fill in the learning rate that suits the cell, so that the run's flow states it."""
+        network, training = (
+            (data.get(key, {}) for key in ("network", "training"))
+            if isinstance(data, dict)
+            else (None, None)
+        )
+        if not isinstance(network, dict) or not isinstance(training, dict):
+            return data  # other errors than ours, reported where they belong
+        rate = _LEARNING_RATES.get(str(network.get("cell")))
+        if rate is None or "learning_rate" in training:
+            return data
+        return {**data, "training": {**training, "learning_rate": rate}}

@@ -66,6 +66,17 @@ def test_round_trip_bit_for_bit(tmp_path: Path) -> None:
     assert sorted(path.name for path in run.path.iterdir()) == ["model.json", "model.safetensors"]
 
 
+def test_a_header_as_long_as_a_pickle_mark_is_no_pickle(run: Run) -> None:
+    """A safetensors file begins with the length of its header, here 0x...80."""
+    tensors = load_file(run.weights_file)
+    for padding in range(256):
+        save_file(tensors, run.weights_file, {"padding": "x" * padding})
+        if run.weights_file.read_bytes()[0] == 0x80:
+            break
+    assert run.weights_file.read_bytes()[:1] == b"\x80"
+    assert load_model(run).state_dim == 2
+
+
 def test_the_header_describes_the_tensors(run: Run) -> None:
     header = json.loads(run.model_file.read_text())
     shapes = {name: list(value.shape) for name, value in load_file(run.weights_file).items()}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from codesign.cells import memoryless
+from codesign.cells import Memoryless
 from codesign.mapping.design import Shape
 from codesign.network import FirstQuadrantNetwork, Trace, evaluate
 from tests.designs import SMALL, parameter_shapes, random_parameters
@@ -185,5 +185,7 @@ def test_the_control_sees_one_frame_at_a_time() -> None:
     parameters = dict(_network(SMALL, 4).named_parameters())
     inputs = _inputs(SMALL, 4, clips=3, frames=8)
     order = torch.tensor([5, 2, 7, 0, 1, 6, 4, 3])
-    shuffled = evaluate(parameters, inputs[:, order], cell=memoryless).logits
-    torch.testing.assert_close(shuffled, evaluate(parameters, inputs, memoryless).logits[:, order])
+    shuffled = evaluate(parameters, inputs[:, order], cell=Memoryless()).logits
+    torch.testing.assert_close(
+        shuffled, evaluate(parameters, inputs, Memoryless()).logits[:, order]
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.checkpoint import Model, load_model, model_parameters
+from codesign.checkpoint import Model, load_chip_model, model_parameters
 from codesign.circuit.cellbench import cell_bench
 from codesign.circuit.count import count_devices
 from codesign.circuit.elements import Library
@@ -60,7 +60,7 @@ def export_design(
     ``hardware`` replaces the hardware section of the run's flow. Returns the folder. Raises
     InputError for a bad model or specification, EnvironmentMissing without ngspice or PDK.
     """
-    model = load_model(run)
+    model = load_chip_model(run)
     hardware = hardware or run.flow().hardware
     if hardware.weights == "unit" and hardware.weight_grid != model.weight_grid:
         raise InputError(

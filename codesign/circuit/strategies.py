@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from codesign.analysis.strategies import gain_column, static_error_units, summarise_strategy
-from codesign.checkpoint import Model, load_model, model_parameters
+from codesign.checkpoint import Model, load_chip_model, model_parameters
 from codesign.circuit.count import count_devices
 from codesign.circuit.export import design_network
 from codesign.circuit.inplace import weights_in_place
@@ -64,7 +64,7 @@ def compare_strategies(
 
     Raises InputError without a design, EnvironmentMissing without ngspice or PDK.
     """
-    model, exported = load_model(run), load_exported(run)
+    model, exported = load_chip_model(run), load_exported(run)
     point = find_point(exported.hardware, pdk_root)
     inputs = load_test_split(run).currents().double().numpy()
     results, tables = [], []

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from codesign.checkpoint import load_model
+from codesign.checkpoint import load_chip_model
 from codesign.circuit.export import check_limits
 from codesign.cli.export_netlist import hardware_of
 from codesign.cli.options import console, hardware_set_option, pdk_root_option
@@ -92,7 +92,7 @@ def _hardware(overrides: tuple[str, ...]) -> HardwareSection:
 
 def _targets(run: Run, hardware: HardwareSection) -> list[Values]:
     """(beta_hi, width, alpha) of every cell of the run's network, inside the bias range."""
-    model = load_model(run)
+    model = load_chip_model(run)
     state = {
         key: value.detach().double().numpy() for key, value in model.network.state_dict().items()
     }

@@ -176,13 +176,16 @@ def describe_refined(refined: dict[str, Any]) -> None:
 
 
 def describe(metrics: dict[str, Any]) -> None:
-    """Accuracy beside the memoryless control, and the margins a circuit depends on."""
-    control, margin = metrics["memoryless"], metrics["margin"]
+    """Accuracy beside the memoryless control, and the margins a circuit depends on.
+
+    A baseline has neither.
+    """
+    control, margin = metrics.get("memoryless"), metrics.get("margin")
     table = Table(
         title=escape(metrics["task"]["description"]), title_style="", title_justify="left"
     )
     table.add_column("split")
-    for name in ("clips", "accuracy", "balanced", "balanced, no memory"):
+    for name in ("clips", "accuracy", "balanced", *(["balanced, no memory"] if control else [])):
         table.add_column(name, justify="right")
     for name, scores in metrics["splits"].items():
         table.add_row(
@@ -190,19 +193,22 @@ def describe(metrics: dict[str, Any]) -> None:
             str(scores["count"]),
             _percent(scores["accuracy"]),
             _percent(scores["balanced_accuracy"]),
-            _percent(control[name]["balanced_accuracy"]),
+            *([_percent(control[name]["balanced_accuracy"])] if control else []),
         )
     console.print(table)
-    console.print(
-        f"margins on test clips: {_percent(margin['fraction_within_0.05_units'])} of candidates "
-        f"within 0.05 units of a threshold, {_percent(margin['near_tie_fraction'])} of decisions "
-        f"within 0.1 units; largest node current {margin['max_node_current_units']:.1f} units"
-    )
+    if margin:
+        console.print(
+            f"margins on test clips: {_percent(margin['fraction_within_0.05_units'])} of "
+            f"candidates within 0.05 units of a threshold, {_percent(margin['near_tie_fraction'])} "
+            "of decisions within 0.1 units; largest node current "
+            f"{margin['max_node_current_units']:.1f} units"
+        )
     starts = metrics["starts"]
     kept = next(start for start in starts if start["selected"])
     console.print(
         f"kept start {kept['start']} of {len(starts)} by {metrics['selection']}; "
-        f"{metrics['parameters']['total']} parameters, {metrics['wall_s']:.1f} s"
+        f"{metrics['parameters']['total']} parameters of a {metrics['cell']} network, "
+        f"{metrics['wall_s']:.1f} s"
     )
 
 

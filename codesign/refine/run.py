@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from codesign.checkpoint import Model, load_model, save_model
+from codesign.checkpoint import Model, load_chip_model, save_model
 from codesign.device.bench import find_point
 from codesign.device.calibrate import calibrate
 from codesign.engine.grid import Resolution
@@ -62,7 +62,7 @@ def refine(
     InputError (no model, an existing target, data that do not fit) and EnvironmentMissing.
     """
     began = time.monotonic()
-    model = load_model(source)
+    model = load_chip_model(source)
     if target.exists() and any(target.iterdir()):
         raise InputError(f"{target} is not empty; name a new folder with --run.")
     data = load_task(flow.task, data_dir, flow.seed)

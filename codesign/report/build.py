@@ -66,6 +66,13 @@ _SOFTWARE_FIRST = (
 )
 
 
+_CELLS = {
+    "fq_bmru": "FQ-BMRU", "bmru": "BMRU", "cmru": "CMRU", "alpha_cmru": "αCMRU",
+    "mingru": "minGRU", "deep_mingru": "deep minGRU", "lru": "LRU", "gru": "GRU", "brc": "BRC",
+    "nbrc": "nBRC",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Other:
     """A page beside the first: ``file``, the ``word`` by which pages link it, head and sections."""
@@ -196,14 +203,21 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
+def _cell(model: dict[str, Any]) -> str:
+    """The cell's name as the literature writes it."""
+    name = str(model.get("cell", "fq_bmru"))
+    return _CELLS.get(name, name.replace("_", " "))
+
+
 def _facts(data: RunData) -> list[str]:
     """What this run is, in the order a reader asks."""
     model, hardware = data.model, data.hardware
     described = (data.metrics.get("task") or {}).get("description")
     task = data.flow.task.name.replace("_", " ")
+    shape = f"d = {model.get('state_dim')}, {model.get('layers')} recurrent layers"
     facts = [
         str(described) if described else f"{task}, {model.get('classes')} classes",
-        f"FQ-BMRU network, d = {model.get('state_dim')}, {model.get('layers')} recurrent layers",
+        f"{_cell(model)} network, {shape}",
     ]
     if data.design is None:
         return facts

@@ -69,7 +69,7 @@ def load_run(run: Run, plan: str = "nominal") -> RunData:
         model=model,
         metrics=metrics,
         history=history,
-        design=_design(run, notices),
+        design=_design(run, str(model.get("cell")), notices),
         simulation=_simulation(run, plan, notices),
         judged=judged_plans(run),
         corners=_corners(run, notices),
@@ -92,10 +92,14 @@ def _training(run: Run, notices: list[str]) -> tuple[dict[str, Any], pd.DataFram
     )
 
 
-def _design(run: Run, notices: list[str]) -> Design | None:
+def _design(run: Run, cell: str, notices: list[str]) -> Design | None:
     names = ("design.json", "mapping.csv")
     if not any((run.design_dir / name).is_file() for name in names):
-        notices.append(f"No design yet: '{_EXPORT} {run.path}' maps the network to devices.")
+        notices.append(
+            f"No design yet: '{_EXPORT} {run.path}' maps the network to devices."
+            if cell == "fq_bmru"
+            else f"Only fq_bmru networks have a circuit; this one, of {cell} cells, is a baseline."
+        )
         return None
     info = read_object(run.design_dir / "design.json", "the design", _EXPORT)
     weights = info.get("weights_sha256")

@@ -20,7 +20,7 @@ from codesign.analysis.processes import (
     mirror_sigmas,
     weight_errors,
 )
-from codesign.checkpoint import load_model
+from codesign.checkpoint import load_chip_model
 from codesign.circuit.export import export_design
 from codesign.device.suited import suited
 from codesign.doctor.models import THERMAL_V, check_models
@@ -58,7 +58,7 @@ def compare_processes(
     which the network cannot be built or simulated is a result: its entry has ``failed`` with the
     reason. Writes ``pdks/<name>`` and ``pdks/summary.json`` in the run folder.
     """
-    model = load_model(run)
+    model = load_chip_model(run)
     find_ngspice()
     found: dict[str, Pdk] = {}
     missing: dict[str, str] = {}

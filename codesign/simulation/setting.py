@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from codesign.analysis.agreement import Yardstick
 from codesign.analysis.yields import DEFAULT_SPECS, Spec
-from codesign.checkpoint import Model, load_model, model_parameters
+from codesign.checkpoint import Model, load_chip_model, model_parameters
 from codesign.circuit.flat import read_flat_network
 from codesign.circuit.strobe_measure import measure_strobe
 from codesign.circuit.testbench import EXACT_OPTIONS
@@ -107,7 +107,7 @@ class Setting:
 
 
 def set_up(run: Run, options: Options) -> Setting:
-    model, exported = load_model(run), load_exported(run)
+    model, exported = load_chip_model(run), load_exported(run)
     flow = run.flow()
     clips = load_test_split(run)
     ngspice = find_ngspice()

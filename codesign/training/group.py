@@ -8,16 +8,17 @@ to continue is in one safetensors file.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from codesign.cells import Cell, fq_bmru, memoryless
+from codesign.cells import Cell
 from codesign.flows import Flow, TrainingSection
-from codesign.network import FirstQuadrantNetwork, evaluate
+from codesign.network import evaluate
 from codesign.tasks.base import Split, TaskData
+from codesign.training.choice import Kind, cell_of, network_of, network_shape, settings_of
 from codesign.training.hardware_limits import Limits, confine, on_grid, toward_grid
 from codesign.training.initial import initial_row
 from codesign.training.objective import objective
@@ -25,8 +26,6 @@ from codesign.training.packing import Packing, packing_of
 from codesign.training.schedule import Moment, moment
 from codesign.training.scores import balanced_accuracy, plain_accuracy, validate
 
-Kind = Literal["network", "memoryless"]
-CELLS: dict[Kind, Cell] = {"network": fq_bmru, "memoryless": memoryless}
 _STREAM: dict[Kind, int] = {"network": 0, "memoryless": 1}
 _BETA_1, _BETA_2, _ADAM_EPSILON = 0.9, 0.999, 1e-8
 
@@ -71,16 +70,13 @@ class _Setting:
     """What stays the same while a group trains."""
 
     flow: Flow
+    training: TrainingSection
     packing: Packing
     limits: Limits
     cell: Cell
     train: Split
     validation: Split
     classes: int
-
-    @property
-    def training(self) -> TrainingSection:
-        return self.flow.training
 
 
 def start_seed(flow: Flow, kind: Kind, start: int) -> int:
@@ -89,14 +85,9 @@ def start_seed(flow: Flow, kind: Kind, start: int) -> int:
     return int(sequence.generate_state(1)[0])
 
 
-def network_shape(flow: Flow, data: TaskData) -> tuple[int, int, int, int]:
-    """(inputs, state_dim, layers, classes) that a flow and its data ask for."""
-    return data.n_inputs, flow.network.state_dim, flow.network.layers, len(data.class_names)
-
-
 def new_state(spec: GroupSpec, flow: Flow, data: TaskData) -> GroupState:
     """A group before its first step."""
-    shape = network_shape(flow, data)
+    shape, cell = network_shape(flow, data), cell_of(flow, spec.kind)
     rows = torch.stack(
         [
             initial_row(
@@ -104,6 +95,7 @@ def new_state(spec: GroupSpec, flow: Flow, data: TaskData) -> GroupState:
                 data.train.sample(),
                 flow.training,
                 torch.Generator().manual_seed(start_seed(flow, spec.kind, start)),
+                cell,
             )
             for start in spec.starts
         ]
@@ -111,7 +103,7 @@ def new_state(spec: GroupSpec, flow: Flow, data: TaskData) -> GroupState:
     # Mixed with a number no start has: the group's own draws differ from every start's.
     shared = np.random.SeedSequence([flow.seed, _STREAM[spec.kind], spec.starts[0], 1 << 20])
     generator = torch.Generator().manual_seed(int(shared.generate_state(1)[0]))
-    packing = packing_of(FirstQuadrantNetwork(*shape))
+    packing = packing_of(network_of(flow, data))
     rows = confine(rows, packing, Limits.of(flow)).to(flow.training.device)
     starts = len(spec.starts)
     return GroupState(
@@ -144,9 +136,10 @@ def train_group(
     device = torch.device(flow.training.device)
     setting = _Setting(
         flow=flow,
-        packing=packing_of(FirstQuadrantNetwork(*network_shape(flow, data))),
+        training=settings_of(flow, spec.kind),
+        packing=packing_of(network_of(flow, data)),
         limits=Limits.of(flow),
-        cell=CELLS[spec.kind],
+        cell=cell_of(flow, spec.kind),
         train=data.train.to(device),
         validation=data.validation.to(device),
         classes=len(data.class_names),
@@ -154,7 +147,7 @@ def train_group(
     generator = torch.Generator()
     generator.set_state(state.generator)
     began = time.monotonic() - state.wall_s
-    training = flow.training
+    training = setting.training
     while state.step < training.steps and not _finished(state, training):
         now = moment(state.step, training)
         loss = _advance(state, setting, now, generator)
@@ -190,7 +183,7 @@ def _advance(
         setting.cell,
         now.leak,
         training.surrogate_sharpness,
-        stray,
+        stray if setting.cell.first_quadrant else None,
     )
     total, entropy = objective(trace, parameters, labels, training, now.margin_strength)
     (gradient,) = torch.autograd.grad(total.sum(), rows)

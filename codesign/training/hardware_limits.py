@@ -52,8 +52,11 @@ def confine(rows: Tensor, packing: Packing, limits: Limits) -> Tensor:
     """Rows [..., P] with every parameter inside what the chip can hold.
 
     Weights within +-weight_limit; alpha, width and beta_hi between their smallest values and the
-    largest bias current, with beta_lo = beta_hi - width at least beta_lo_min.
+    largest bias current, with beta_lo = beta_hi - width at least beta_lo_min. Rows of a network
+    that is not for the chip are returned as they are.
     """
+    if not packing.limited:
+        return rows
     largest = torch.floor(torch.tensor(limits.weight_limit * limits.grid)).item() / limits.grid
     gridded = packing.gridded.to(rows.device)
     confined = torch.where(gridded, rows.clamp(-largest, largest), rows)

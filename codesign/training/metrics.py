@@ -10,7 +10,8 @@ from torch import Tensor
 from codesign.errors import InputError
 from codesign.flows import Flow
 from codesign.tasks.base import TaskData
-from codesign.training.group import CELLS, GroupSpec, GroupState, Kind
+from codesign.training.choice import Kind, cell_of, settings_of
+from codesign.training.group import GroupSpec, GroupState
 from codesign.training.packing import Packing
 from codesign.training.scores import (
     balanced_accuracy,
@@ -83,16 +84,21 @@ def choose(groups: list[tuple[GroupSpec, GroupState]]) -> Chosen:
 def metrics_of(
     flow: Flow, data: TaskData, packing: Packing, chosen: dict[Kind, Chosen]
 ) -> dict[str, Any]:
-    """The content of metrics.json, JSON-able; scores by the deployed decision and values."""
-    settings, classes = flow.training, len(data.class_names)
+    """The content of metrics.json, JSON-able; scores by the deployed decision and values.
+
+    The control and the margins at thresholds are those of networks of the chip.
+    """
+    settings, classes, cell = settings_of(flow), len(data.class_names), cell_of(flow)
     network = packing.unpack(chosen["network"].row.cpu())
-    test_predictions = predictions_of(network, data.test, settings.decision)
+    test_predictions = predictions_of(network, data.test, settings.decision, cell)
+    control = chosen.get("memoryless")
     return {
+        "cell": cell.name,
         "splits": {
-            name: split_scores(network, split, classes, settings)
+            name: split_scores(network, split, classes, settings, cell)
             for name, split in data.splits().items()
         },
-        "memoryless": _control(flow, data, packing, chosen["memoryless"]),
+        **({"memoryless": _control(flow, data, packing, control)} if control else {}),
         "starts": _starts(flow, data, packing, chosen["network"]),
         "selection": SELECTION[settings.selection],
         "parameters": {
@@ -102,14 +108,18 @@ def metrics_of(
         "confusion": confusion(test_predictions, data.test.labels, classes),
         "decision": str(settings.decision),
         "class_names": list(data.class_names),
-        "margin": margins(network, data.test, settings.decision),
+        **(
+            {"margin": margins(network, data.test, settings.decision, cell)}
+            if cell.first_quadrant
+            else {}
+        ),
         "task": {"description": data.description, "notes": data.notes},
     }
 
 
 def _control(flow: Flow, data: TaskData, packing: Packing, chosen: Chosen) -> dict[str, Any]:
     parameters = packing.unpack(chosen.row.cpu())
-    cell, classes = CELLS["memoryless"], len(data.class_names)
+    cell, classes = cell_of(flow, "memoryless"), len(data.class_names)
     scores = {
         name: split_scores(parameters, split, classes, flow.training, cell)
         for name, split in data.splits().items()
@@ -119,7 +129,9 @@ def _control(flow: Flow, data: TaskData, packing: Packing, chosen: Chosen) -> di
 
 def _starts(flow: Flow, data: TaskData, packing: Packing, chosen: Chosen) -> list[dict[str, Any]]:
     rows = torch.stack([start.row.cpu() for start in chosen.starts])
-    predictions = predictions_of(packing.unpack(rows), data.test, flow.training.decision)
+    predictions = predictions_of(
+        packing.unpack(rows), data.test, flow.training.decision, cell_of(flow)
+    )
     test = balanced_accuracy(predictions, data.test.labels, len(data.class_names))
     return [
         {

@@ -10,20 +10,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from codesign.network import FirstQuadrantNetwork
+from codesign.network import Network
 
 
 @dataclass(frozen=True)
 class Packing:
     """Where each named parameter lies in a row.
 
-    gridded [P] marks weights and biases (unit devices in parallel, so multiples of 1/grid);
-    the others are bias currents of cells, continuous.
+    limited: a network of the chip, whose values have the ranges of devices. gridded [P] marks its
+    weights and biases (unit devices in parallel, so multiples of 1/grid); the others are bias
+    currents of cells, continuous, as is every value of a network that is not limited.
     """
 
     names: tuple[str, ...]
     shapes: tuple[torch.Size, ...]
     gridded: Tensor
+    limited: bool = True
 
     @property
     def sizes(self) -> list[int]:
@@ -52,13 +54,18 @@ class Packing:
         return torch.cat(spans)
 
 
-def packing_of(network: FirstQuadrantNetwork) -> Packing:
+def packing_of(network: Network) -> Packing:
     """The packing of a network's parameters, in the order of its state_dict."""
     named = dict(network.named_parameters())
+    limited = network.recurrence.first_quadrant
     return Packing(
         names=tuple(named),
         shapes=tuple(value.shape for value in named.values()),
         gridded=torch.cat(
-            [torch.full((value.numel(),), ".cell." not in name) for name, value in named.items()]
+            [
+                torch.full((value.numel(),), limited and ".cell." not in name)
+                for name, value in named.items()
+            ]
         ),
+        limited=limited,
     )

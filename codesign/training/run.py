@@ -18,11 +18,11 @@ from codesign.checkpoint import Model, load_model, save_model
 from codesign.errors import InputError
 from codesign.files import atomic_path, write_json
 from codesign.flows import Flow
-from codesign.network import FirstQuadrantNetwork
 from codesign.runs import Run, create_run
 from codesign.tasks import DataDirs, TaskData, load_task
 from codesign.testset import save_test_split
-from codesign.training.group import GroupSpec, GroupState, Kind, network_shape
+from codesign.training.choice import Kind, kinds_of, network_of
+from codesign.training.group import GroupSpec, GroupState
 from codesign.training.group_file import fingerprint
 from codesign.training.metrics import Chosen, choose, metrics_of
 from codesign.training.packing import packing_of
@@ -71,12 +71,12 @@ def train(
     specs = groups_of(flow)
     report = _Progress(flow, specs, on_progress)
     states = train_groups(work, specs, data, jobs or _cores(), report)
-    packing = packing_of(FirstQuadrantNetwork(*network_shape(flow, data)))
+    packing = packing_of(network_of(flow, data))
     chosen = {
         kind: select(
             choose([(s, states[s.name]) for s in specs if s.kind == kind]), flow, data, packing
         )
-        for kind in _KINDS
+        for kind in kinds_of(flow)
     }
     _write_results(run, flow, data, chosen, states, began)
     shutil.rmtree(folder, ignore_errors=True)
@@ -89,20 +89,17 @@ def is_finished(run: Run) -> bool:
 
 
 def groups_of(flow: Flow) -> list[GroupSpec]:
-    """The groups of a flow: its starts, and a quarter as many of the memoryless control."""
+    """The groups of a flow: its starts, and a quarter as many of the control where there is one."""
     starts = flow.training.starts
     counts: dict[Kind, int] = {
         "network": starts,
         "memoryless": (starts + _CONTROL_SHARE - 1) // _CONTROL_SHARE,
     }
     return [
-        GroupSpec(kind, tuple(range(first, min(first + GROUP_SIZE, count))))
-        for kind, count in counts.items()
-        for first in range(0, count, GROUP_SIZE)
+        GroupSpec(kind, tuple(range(first, min(first + GROUP_SIZE, counts[kind]))))
+        for kind in kinds_of(flow)
+        for first in range(0, counts[kind], GROUP_SIZE)
     ]
-
-
-_KINDS: tuple[Kind, ...] = ("network", "memoryless")
 
 
 class _Progress:
@@ -179,7 +176,7 @@ def _write_results(
     states: dict[str, GroupState],
     began: float,
 ) -> None:
-    network = FirstQuadrantNetwork(*network_shape(flow, data))
+    network = network_of(flow, data)
     packing = packing_of(network)
     network.load_state_dict(packing.unpack(chosen["network"].row.cpu()))
     model = Model(network, data.class_names, flow.training.decision, flow.hardware.weight_grid)

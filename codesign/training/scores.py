@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codesign.cells import Cell, fq_bmru
+from codesign.cells import Cell
 from codesign.decision import clip_axis, decide, decision_margin
 from codesign.flows import TrainingSection
-from codesign.network import Trace, evaluate
+from codesign.network import FQ_BMRU, Trace, evaluate
 from codesign.rules import Rule
 from codesign.tasks.base import NOT_SCORED, Split
 from codesign.training.objective import mirrored_current, objective, thresholds
@@ -71,7 +71,7 @@ def split_scores(
     split: Split,
     classes: int,
     settings: TrainingSection,
-    cell: Cell = fq_bmru,
+    cell: Cell = FQ_BMRU,
 ) -> dict[str, Any]:
     """accuracy, balanced_accuracy, loss (cross-entropy of the decision), count; one network."""
     predictions, _, entropy = validate(parameters, split, cell, settings)
@@ -83,7 +83,9 @@ def split_scores(
     }
 
 
-def margins(parameters: Mapping[str, Tensor], split: Split, decision: Rule) -> dict[str, float]:
+def margins(
+    parameters: Mapping[str, Tensor], split: Split, decision: Rule, cell: Cell = FQ_BMRU
+) -> dict[str, float]:
     """How much room a circuit has to err on a split, for one network (units in the names).
 
     fraction_within_0.05_units: candidates that close to one of the cell's two thresholds.
@@ -94,7 +96,7 @@ def margins(parameters: Mapping[str, Tensor], split: Split, decision: Rule) -> d
     leads, peaks, logit_peak, current = [], [0.0], 0.0, 0.0
     with torch.no_grad():
         for part in _parts(split):
-            trace = evaluate(parameters, split.currents(part))
+            trace = evaluate(parameters, split.currents(part), cell)
             for layer, candidate in enumerate(trace.candidates):
                 distance = torch.stack(
                     [(candidate - t).abs() for t in thresholds(parameters, layer)]
@@ -121,7 +123,7 @@ def margins(parameters: Mapping[str, Tensor], split: Split, decision: Rule) -> d
 
 
 def predictions_of(
-    parameters: Mapping[str, Tensor], split: Split, decision: Rule, cell: Cell = fq_bmru
+    parameters: Mapping[str, Tensor], split: Split, decision: Rule, cell: Cell = FQ_BMRU
 ) -> Tensor:
     """Deployed decisions [*S, N], [*S, N, T] under every_frame."""
     with torch.no_grad():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from codesign.flows import Flow
 from codesign.tasks.base import NOT_SCORED, TaskData
-from codesign.training.group import CELLS
+from codesign.training.choice import cell_of
 from codesign.training.metrics import Chosen
 from codesign.training.packing import Packing
 from codesign.training.scores import balanced_accuracy, predictions_of
@@ -38,7 +38,7 @@ def select(best: Chosen, flow: Flow, data: TaskData, packing: Packing) -> Chosen
     equals = [index for index, start in enumerate(best.starts) if start.accuracy >= bound]
     rows = torch.stack([best.starts[index].row.cpu() for index in equals])
     predictions = predictions_of(
-        packing.unpack(rows), data.train, flow.training.decision, CELLS[top.kind]
+        packing.unpack(rows), data.train, flow.training.decision, cell_of(flow, top.kind)
     )
     scores = balanced_accuracy(predictions, data.train.labels, len(data.class_names))
     return replace(best, index=equals[int(scores.argmax())])

@@ -244,8 +244,16 @@ def _training_cards(data: RunData) -> tuple[Card, ...]:
     controls = f"best of {count(tried)} starts" if is_number(tried) else "one start"
     starts = f"in {len(metrics.get('starts') or ())} independent starts; validation chose one"
     rows = None if data.design is None else len(data.design.mapping)
+    reached = Card(
+        "Test accuracy", _percent_value(accuracy), "%", clips, "reported, no target", "info"
+    )
+    if metrics and "memoryless" not in metrics:  # a baseline, which has no control
+        return (
+            reached,
+            Card("Parameters learned", count(total), "", starts, "reported, no target", "info"),
+        )
     return (
-        Card("Test accuracy", _percent_value(accuracy), "%", clips, "reported, no target", "info"),
+        reached,
         Card(
             "Without memory", _percent_value(control), "%",
             f"cells that forget, same data; {controls}",

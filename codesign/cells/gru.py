@@ -1,0 +1,63 @@
+"""The gated recurrent unit (Cho et al., arXiv:1406.1078), reset gate after the matrix.
+
+    r = sigmoid(Wr x + br + Ur h),    k = sigmoid(Wk x + bk + Uk h)
+    n = tanh(W x + b + r (U h + c)),  h <- k h + (1 - k) n
+
+Its gates see the state, so it runs frame after frame. The bias of the keep gate k is drawn for
+the sequence's length (Tallec and Ollivier, arXiv:1804.11188: chrono initialisation).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from codesign.cells.base import HARD, Aim, CellStart, Softness, SteppedCell, Tensors
+
+
+@dataclass(frozen=True)
+class Gru(SteppedCell):
+    """keep_bias: mean drive of the keep gate of a new network, or None for time constants drawn
+    between two frames and the sequence's length."""
+
+    name: ClassVar[str] = "gru"
+
+    keep_bias: float | None = None
+    gate_spread: float = 1.0
+
+    def drives(self, units: int) -> dict[str, int]:
+        """Candidate, keep gate and reset gate, before their functions."""
+        return {"candidate": units, "keep": units, "reset": units}
+
+    def own(self, units: int) -> dict[str, tuple[int, ...]]:
+        """The three recurrent matrices, and c."""
+        square = (units, units)
+        return {"keep": square, "reset": square, "candidate": square, "candidate_bias": (units,)}
+
+    def start(self, units: int, frames: int, generator: torch.Generator) -> CellStart:
+        """Orthogonal recurrent matrices, and a spread of time constants."""
+        if self.keep_bias is None:
+            span = max(frames - 2, 0) * torch.rand(units, generator=generator) + 1
+            keep: Tensor | float = torch.log(span)
+        else:
+            keep = self.keep_bias
+        own = {name: _orthogonal(units, generator) for name in ("keep", "reset", "candidate")}
+        return CellStart(
+            own=own | {"candidate_bias": torch.zeros(units)},
+            drives={"keep": Aim(keep, self.gate_spread), "reset": Aim(0.0, self.gate_spread)},
+        )
+
+    def step(self, drives: Tensors, own: Tensors, state: Tensor, soft: Softness = HARD) -> Tensor:
+        """One frame."""
+        keep = torch.sigmoid(drives["keep"] + own["keep"] @ state)
+        reset = torch.sigmoid(drives["reset"] + own["reset"] @ state)
+        inner = own["candidate"] @ state + own["candidate_bias"][..., None]
+        return torch.lerp(torch.tanh(drives["candidate"] + reset * inner), state, keep)
+
+
+def _orthogonal(units: int, generator: torch.Generator) -> Tensor:
+    """A random orthogonal matrix [units, units]."""
+    q, r = torch.linalg.qr(torch.randn(units, units, generator=generator))
+    turned: Tensor = q * r.diagonal().sign()  # or the distribution would not be uniform
+    return turned
