@@ -126,9 +126,7 @@ class ScannedCell(Cell):
     ) -> Tensor:
         """All frames in one linear scan; a reset is a_t = 0."""
         a, b = self.coefficients(drives, own, soft)
-        if resets is not None:
-            a = a.masked_fill(resets, 0)
-        return linear_scan(a, b, initial)
+        return linear_scan(a, b, initial, resets)
 
     def step(self, drives: Tensors, own: Tensors, state: Tensor, soft: Softness = HARD) -> Tensor:
         """h_t = a_t h_{t-1} + b_t."""

@@ -50,9 +50,7 @@ def fq_bmru(
     above = heaviside(candidate - beta_hi, sharpness)
     hold = heaviside(candidate - (beta_hi - width), sharpness) * (1 - above)
     a = hold + (1 - hold) * leak if leak else hold
-    if resets is not None:
-        a = a.masked_fill(resets, 0)
-    return linear_scan(a, (1 - leak) * above * alpha, initial)
+    return linear_scan(a, (1 - leak) * above * alpha, initial, resets)
 
 
 def memoryless(

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from codesign.cells.base import HARD, Cell, CellStart, Softness, Tensors, over_frames
+from codesign.cells.scan import linear_scan
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,8 @@ class Lru(Cell):
     ) -> Tensor:
         """Real parts, then imaginary parts, of every frame."""
         decay, b = _decay(own), _input(drives, own)
-        factor = over_frames(decay).expand_as(b)
-        if resets is not None:
-            factor = factor.masked_fill(resets, 0)
-        state = b.new_zeros(b.shape[:-2] + b.shape[-1:]) if initial is None else _complex(initial)
-        states = []
-        for a_t, b_t in zip(factor.unbind(-2), b.unbind(-2), strict=True):
-            state = a_t * state + b_t
-            states.append(state)
-        return _real(torch.stack(states, -2), -3)
+        before = None if initial is None else _complex(initial)
+        return _real(linear_scan(over_frames(decay).expand_as(b), b, before, resets), -3)
 
     def step(self, drives: Tensors, own: Tensors, state: Tensor, soft: Softness = HARD) -> Tensor:
         """lambda h + gamma B x."""
