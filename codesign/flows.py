@@ -24,7 +24,13 @@ from codesign.flow_sections import (
 )
 from codesign.resources import resource_dir
 from codesign.section import Section
-from codesign.task_sections import DigitsTask, KeywordsTask, SpeechCommandsTask, Task
+from codesign.task_sections import (
+    DigitsTask,
+    KeywordsTask,
+    SpeechCommandsTask,
+    SpokenDigitsTask,
+    Task,
+)
 
 __all__ = [
     "DigitsTask",
@@ -36,6 +42,7 @@ __all__ = [
     "Section",
     "SimulationSection",
     "SpeechCommandsTask",
+    "SpokenDigitsTask",
     "Task",
     "TrainingSection",
     "default_hardware",

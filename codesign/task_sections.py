@@ -44,6 +44,18 @@ class SpeechSection(Section):
     floor_db: float = Field(
         default=-75.0, ge=-120, le=0, description="band power below this is silence; full scale = 0"
     )
+    pad: Literal["end", "front"] = Field(
+        default="end",
+        description="where short clips get their silence and long ones are cut; with 'front' the "
+        "last frame is the end of the word",
+    )
+    level_db: float = Field(
+        default=0.0,
+        ge=-80,
+        le=0,
+        description="level the loud parts of every clip are brought to, as an automatic gain "
+        "control does, full scale = 0; 0: as recorded",
+    )
     max_input_units: float = Field(
         default=1.5, ge=1, le=4, description="largest input current; the 99th percentile is 1"
     )
@@ -56,6 +68,15 @@ class SpeechSection(Section):
         le=64,
         description="altered copies of each training clip of the largest class; the others "
         "get as many as make all equal",
+    )
+    augment_shift_s: float = Field(
+        default=0.1, ge=0, le=5, description="copies are moved by up to this"
+    )
+    augment_speed: float = Field(
+        default=0.05, ge=0, le=0.5, description="and played faster or slower by up to this part"
+    )
+    augment_gain_db: float = Field(
+        default=4.0, ge=0, le=40, description="and made louder or softer by up to this"
     )
     unknown_ratio: float = Field(
         default=1.0,
@@ -110,10 +131,46 @@ class KeywordsTask(SpeechSection):
         return self
 
 
+class SpokenDigitsTask(SpeechSection):
+    """Ten spoken digits, on a folder of ``{digit}_{speaker}_{index}.wav`` (FSDD)."""
+
+    name: Literal["spoken_digits"] = "spoken_digits"
+    classes: tuple[Annotated[int, Field(ge=0, le=9)], ...] = Field(
+        default=tuple(range(10)), min_length=2, description="which digits, in logit order"
+    )
+    split: Literal["speaker", "official"] = Field(
+        default="speaker",
+        description="speaker: validation and test on voices never trained on; official: test on "
+        "recordings 0-4 and validation on 5-9 of every voice",
+    )
+    test_speakers: tuple[str, ...] = Field(
+        default=("theo",), min_length=1, description="voices of the test split 'speaker'"
+    )
+    validation_speakers: tuple[str, ...] = Field(
+        default=("lucas",), min_length=1, description="voices of its validation split"
+    )
+    sample_rate_hz: int = Field(default=8000, ge=4000, le=48000)
+    n_fft: int = Field(default=256, ge=64, le=4096)
+    pad: Literal["end", "front"] = Field(
+        default="front", description="the last frame is the end of the word"
+    )
+
+    @model_validator(mode="after")
+    def _apart(self) -> "SpokenDigitsTask":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("names a digit twice in classes; list each digit once")
+        if both := sorted(set(self.test_speakers) & set(self.validation_speakers)):
+            raise ValueError(
+                f"names {both[0]} in test_speakers and in validation_speakers; choose another voice"
+            )
+        return self
+
+
 Task = Annotated[
     DigitsTask
     | SpeechCommandsTask
     | KeywordsTask
+    | SpokenDigitsTask
     | ProbeTask
     | MnistTask
     | ListOpsTask

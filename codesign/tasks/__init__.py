@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codesign.errors import InputError
-from codesign.flows import DigitsTask, Task
+from codesign.flows import DigitsTask, SpokenDigitsTask, Task
 from codesign.sequence_sections import CharactersTask, ListOpsTask, MnistTask, ProbeTask
 from codesign.tasks.base import Split, TaskData
 
@@ -38,6 +38,10 @@ def load_task(task: Task, data_dir: DataDirs, seed: int) -> TaskData:
 
         return load_listops_task(task, seed)
     folders = _folders(task, data_dir)
+    if isinstance(task, SpokenDigitsTask):
+        from codesign.tasks.fsdd import load_spoken_digits
+
+        return load_spoken_digits(task, _single(task, folders), seed)
     if isinstance(task, MnistTask):
         from codesign.tasks.mnist import load_mnist_task
 

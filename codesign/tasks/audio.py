@@ -12,7 +12,7 @@ m = 2595 log10(1 + f / 700 Hz) (O'Shaughnessy, 1987); decibels; DCT-II (Davis an
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
@@ -24,13 +24,18 @@ from numpy.typing import NDArray
 from codesign.errors import InputError
 
 Samples = NDArray[np.float32]
+Pad = Literal["end", "front"]
 
 _BATCH = 64  # clips transformed together: bounds memory to some tens of megabytes
 
 
 @dataclass(frozen=True)
 class FeatureSettings:
-    """How sound becomes coefficients; lengths in samples, levels in dB of full scale."""
+    """How sound becomes coefficients; lengths in samples, levels in dB of full scale.
+
+    pad: where a short clip gets its silence, and a long one is cut: at the "end" or in "front".
+    level_db: what the loud parts of every clip are brought to; 0 leaves clips as recorded.
+    """
 
     sample_rate_hz: int = 16000
     clip_samples: int = 16000
@@ -40,6 +45,8 @@ class FeatureSettings:
     n_mfcc: int = 13
     low_hz: float = 20.0
     floor_db: float = -75.0
+    pad: Pad = "end"
+    level_db: float = 0.0
 
     @property
     def frames(self) -> int:
@@ -144,11 +151,33 @@ def mfcc(clips: Samples, settings: FeatureSettings) -> NDArray[np.float32]:
     return out
 
 
-def fit_length(samples: Samples, length: int) -> Samples:
-    """Pad at the end with digital silence, or cut at the end, to ``length`` samples."""
-    if len(samples) >= length:
-        return samples[:length]
-    return np.pad(samples, (0, length - len(samples)))
+def fit_length(samples: Samples, length: int, pad: Pad = "end") -> Samples:
+    """Pad with digital silence, or cut, to ``length`` samples, at the end or in front."""
+    missing = length - len(samples)
+    if missing <= 0:
+        return samples[:length] if pad == "end" else samples[-missing:]
+    return np.pad(samples, (0, missing) if pad == "end" else (missing, 0))
+
+
+def prepared(samples: Samples, settings: FeatureSettings) -> Samples:
+    """A clip of any length at the settings' level and length [clip_samples]."""
+    if settings.level_db < 0.0:
+        loud_db = loud_level_db(samples, settings.sample_rate_hz)
+        if np.isfinite(loud_db):
+            gain = np.float32(10.0 ** ((settings.level_db - loud_db) / 20.0))
+            samples = np.clip(samples * gain, -1.0, 1.0)
+    return fit_length(samples, settings.clip_samples, settings.pad)
+
+
+def loud_level_db(samples: Samples, sample_rate_hz: int) -> float:
+    """The rms in dB of full scale that a tenth of the clip's 20 ms stretches reaches.
+
+    Silence around a word does not count, nor does one click. Minus infinity for digital silence.
+    """
+    size = min(len(samples), max(1, round(0.02 * sample_rate_hz)))
+    whole = samples[: len(samples) // size * size].astype(np.float64).reshape(-1, size)
+    power = float(np.quantile((whole**2).mean(axis=1), 0.9))
+    return 10.0 * float(np.log10(power)) if power > 0.0 else -np.inf
 
 
 def read_clip(path: Path, sample_rate_hz: int) -> Samples:

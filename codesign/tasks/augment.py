@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign.tasks.audio import Samples, fit_length
+from codesign.tasks.audio import Pad, Samples, fit_length
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,22 @@ def augment_clip(
     sample_rate_hz: int,
     rng: np.random.Generator,
     ranges: Augmentation | None = None,
+    pad: Pad = "end",
 ) -> Samples:
     """One altered copy of a clip [n] -> [n], inside [-1, 1].
 
-    ``noise`` holds recordings of any length >= 1; with none, the copy gets no noise.
+    ``noise`` holds recordings of any length >= 1; with none, the copy gets no noise. A clip padded
+    in front ends with its word, so that its copies move to earlier only.
     """
     ranges = ranges or Augmentation()
     reach = round(ranges.shift_s * sample_rate_hz)
     speed = 1.0 + rng.uniform(-ranges.speed, ranges.speed)
-    copy = _shifted(_resampled(clip, speed), int(rng.integers(-reach, reach + 1)), len(clip))
+    by = int(rng.integers(-reach, reach + 1 if pad == "end" else 1))
+    copy = _resampled(clip, speed)
+    if pad == "end":
+        copy = _shifted(copy, by, len(clip))
+    else:
+        copy = fit_length(np.pad(copy, (0, -by)), len(clip), "front")
     copy = copy * np.float32(10.0 ** (rng.uniform(-ranges.gain_db, ranges.gain_db) / 20.0))
     if noise and rng.random() < ranges.noise_share:
         cut = cut_noise(noise[int(rng.integers(len(noise)))], len(clip), rng)

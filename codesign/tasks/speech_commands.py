@@ -15,19 +15,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codesign.flows import SpeechCommandsTask
+from codesign.flows import KeywordsTask, SpeechCommandsTask
 from codesign.tasks.audio import (
     FeatureSettings,
     Normalisation,
     Samples,
-    fit_length,
     fit_normalisation,
     mfcc,
+    prepared,
 )
+from codesign.tasks.augment import Augmentation
 from codesign.tasks.base import Split, TaskData
 from codesign.tasks.feature_cache import cached_features
-from codesign.tasks.speech_features import compute_features, features_key
-from codesign.tasks.speech_folder import SPLITS
+from codesign.tasks.speech_features import Copying, compute_features, features_key
+from codesign.tasks.speech_folder import SPLITS, SpeechFolder
 from codesign.tasks.speech_folders import scan_folders
 from codesign.tasks.speech_items import (
     Item,
@@ -38,9 +39,21 @@ from codesign.tasks.speech_items import (
     shared_speakers,
 )
 
+KeywordTask = SpeechCommandsTask | KeywordsTask
 
-def load_speech_commands(task: SpeechTask, data_dirs: Sequence[Path], seed: int) -> TaskData:
+
+def load_speech_commands(task: KeywordTask, data_dirs: Sequence[Path], seed: int) -> TaskData:
     """The clips of one or more folders as input currents, with the classes of the task.
+
+    See ``speech_task``. Raises InputError for a folder that is missing, empty or lacks a word, for
+    folders that hold the same clip or disagree on a speaker's split, for a clip that cannot be
+    used (see ``read_clip``), and for a split without clips of a class.
+    """
+    return speech_task(task, scan_folders(data_dirs), seed, _description(task))
+
+
+def speech_task(task: SpeechTask, folder: SpeechFolder, seed: int, description: str) -> TaskData:
+    """The clips of a folder as input currents, with the classes of the task.
 
     Inputs are [N, frames, n_mfcc] in units. The training split holds every clip and, after
     them, copies drawn from ``seed``: ``augment_copies`` altered ones of each clip of the largest
@@ -49,14 +62,12 @@ def load_speech_commands(task: SpeechTask, data_dirs: Sequence[Path], seed: int)
     they are; they alternate between the classes as long as these last, so that any first K clips
     are balanced.
 
-    Raises InputError for a folder that is missing, empty or lacks a word, for folders that hold
-    the same clip or disagree on a speaker's split, for a clip that cannot be used (see
-    ``read_clip``), and for a split without clips of a class.
+    Raises InputError for a clip that cannot be used and for a split without clips of a class.
     """
     settings = feature_settings(task)
-    folder = scan_folders(data_dirs)
     items = items_of(task, folder)
-    made = (settings, folder.noise, items, task.augment_copies, seed)
+    ranges = Augmentation(task.augment_shift_s, task.augment_speed, task.augment_gain_db)
+    made = (settings, folder.noise, items, Copying(task.augment_copies, ranges, seed))
     coefficients = cached_features(features_key(*made), lambda: compute_features(*made))
     scale = fit_normalisation(
         coefficients["train"][: len(items["train"])], task.max_input_units, task.input_floor_units
@@ -73,7 +84,7 @@ def load_speech_commands(task: SpeechTask, data_dirs: Sequence[Path], seed: int)
         validation=splits["val"],
         test=splits["test"],
         class_names=tuple(one.name for one in classes_of(task)),
-        description=_description(task),
+        description=description,
         notes={
             "features": asdict(settings),
             "normalisation": scale.as_notes(),
@@ -89,7 +100,7 @@ def load_speech_commands(task: SpeechTask, data_dirs: Sequence[Path], seed: int)
 def clip_inputs(samples: Samples, notes: dict[str, Any]) -> NDArray[np.float32]:
     """Input currents [frames, n_mfcc] in units of one clip, by the notes of a training run."""
     settings = FeatureSettings(**notes["features"])
-    clip = fit_length(samples, settings.clip_samples)
+    clip = prepared(samples, settings)
     return Normalisation.from_notes(notes["normalisation"]).units(mfcc(clip[None], settings)[0])
 
 
@@ -103,10 +114,12 @@ def feature_settings(task: SpeechTask) -> FeatureSettings:
         n_mels=task.n_mels,
         n_mfcc=task.n_mfcc,
         floor_db=task.floor_db,
+        pad=task.pad,
+        level_db=task.level_db,
     )
 
 
-def _description(task: SpeechTask) -> str:
+def _description(task: KeywordTask) -> str:
     if isinstance(task, SpeechCommandsTask):
         return f"spoken '{task.keyword}' against {', '.join(task.others)}"
     return f"spoken words {', '.join(task.words)}"

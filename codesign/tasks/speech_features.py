@@ -1,19 +1,19 @@
 """The features of a task's clips: read, made, altered, transformed; and what they depend on."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from codesign.tasks.audio import FeatureSettings, Samples, fit_length, mfcc, read_clip
+from codesign.tasks.audio import FeatureSettings, Samples, mfcc, prepared, read_clip
 from codesign.tasks.augment import Augmentation, at_level, augment_clip, cut_noise
 from codesign.tasks.feature_cache import Arrays
 from codesign.tasks.speech_folder import SPLITS, SplitName
 from codesign.tasks.speech_items import FIXED_SEED, Item, copies_of
 
-_CACHE_VERSION = 3  # raise it when the same settings give other features
+_CACHE_VERSION = 4  # raise it when the same settings give other features
 _CHUNK = 256  # clips in memory as sound at a time
 _SILENCE_DB = (-70.0, -30.0)  # rms of silence made from noise, full scale = 0
 # The part of every noise recording each split makes its silence from; augmentation uses train's.
@@ -24,12 +24,20 @@ _NOISE_PARTS: dict[SplitName, tuple[float, float]] = {
 }
 
 
+@dataclass(frozen=True)
+class Copying:
+    """The altered copies of training clips: how many, how different, and their seed."""
+
+    each: int
+    ranges: Augmentation
+    seed: int
+
+
 def compute_features(
     settings: FeatureSettings,
     noise_files: tuple[Path, ...],
     items: dict[SplitName, list[Item]],
-    augment_copies: int,
-    seed: int,
+    copying: Copying,
 ) -> Arrays:
     """MFCC of every split [N, frames, n_mfcc]; train's copies follow its clips.
 
@@ -40,7 +48,7 @@ def compute_features(
     arrays: Arrays = {}
     for split in SPLITS:
         here = items[split]
-        copies = copies_of(here, augment_copies) if split == "train" else [0] * len(here)
+        copies = copies_of(here, copying.each) if split == "train" else [0] * len(here)
         # Filled in place: parts put together at the end would need twice the memory.
         features = np.empty((len(here) + sum(copies), settings.frames, settings.n_mfcc), np.float32)
         row = len(here)
@@ -50,10 +58,8 @@ def compute_features(
             features[chunk.start : chunk.stop] = mfcc(np.stack(clips), settings)
             for n, clip in zip(chunk, clips, strict=True):
                 if copies[n]:
-                    sounds = np.stack(
-                        list(_altered(clip, heard, settings, copies[n], augment_copies, (seed, n)))
-                    )
-                    features[row : row + copies[n]] = mfcc(sounds, settings)
+                    sounds = list(_altered(clip, n, copies[n], heard, settings, copying))
+                    features[row : row + copies[n]] = mfcc(np.stack(sounds), settings)
                     row += copies[n]
         arrays[split] = features
     return arrays
@@ -63,8 +69,7 @@ def features_key(
     settings: FeatureSettings,
     noise_files: tuple[Path, ...],
     items: dict[SplitName, list[Item]],
-    augment_copies: int,
-    seed: int,
+    copying: Copying,
 ) -> dict[str, Any]:
     """Everything ``compute_features`` depends on, as JSON: files by name, size and time."""
 
@@ -77,11 +82,10 @@ def features_key(
     return {
         "version": _CACHE_VERSION,
         "features": asdict(settings),
-        "augmentation": asdict(Augmentation()),
-        "copies": augment_copies,
+        # Without altered copies the seed and the ranges play no part.
+        "copying": asdict(copying) if copying.each else None,
         # Which clip is copied how often follows from the classes.
         "labels": [item.label for item in items["train"]],
-        "seed": seed if augment_copies else None,
         "noise": [stamp(path) for path in noise_files],
         "clips": {name: [stamp(item.path) for item in items[name]] for name in SPLITS},
     }
@@ -89,20 +93,22 @@ def features_key(
 
 def _altered(
     clip: Samples,
+    number: int,
+    copies: int,
     heard: tuple[Samples, ...],
     settings: FeatureSettings,
-    copies: int,
-    augment_copies: int,
-    stream: tuple[int, int],
+    copying: Copying,
 ) -> Iterator[Samples]:
     """The copies of one clip; among them the clip as it is, in the proportion of all classes."""
     for copy in range(1, copies + 1):
-        if copy % (1 + augment_copies) == 0:
+        if copy % (1 + copying.each) == 0:
             yield clip
         else:
             # A stream per clip and copy: more copies leave the earlier ones alone.
-            rng = np.random.default_rng([*stream, copy])
-            yield augment_clip(clip, heard, settings.sample_rate_hz, rng)
+            rng = np.random.default_rng([copying.seed, number, copy])
+            yield augment_clip(
+                clip, heard, settings.sample_rate_hz, rng, copying.ranges, settings.pad
+            )
 
 
 def _sound(
@@ -119,7 +125,7 @@ def _sound(
         recording = _part(noise[int(rng.integers(len(noise)))], split)
         cut = cut_noise(recording, settings.clip_samples, rng)
         samples = at_level(cut, rng.uniform(*_SILENCE_DB))
-    return fit_length(samples, settings.clip_samples)
+    return prepared(samples, settings)
 
 
 def _part(recording: Samples, split: SplitName) -> Samples:

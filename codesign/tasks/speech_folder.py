@@ -11,18 +11,19 @@ The folder has one sub-folder per word. Its split comes from the first of these 
 import csv
 import difflib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from codesign.errors import InputError
+from codesign.tasks.sound_files import SOUND_FILES, check_name, sounds_in
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 SILENCE = "_silence_"
 UNKNOWN = "_unknown_"
 NOISE = "_background_noise_"
-SOUND_FILES = frozenset({".wav", ".flac"})
 
 _LISTS: dict[str, SplitName] = {"validation_list.txt": "val", "testing_list.txt": "test"}
 _HASH_LEVELS = 2**27 - 1  # the published rule's largest number of clips per word
@@ -74,16 +75,13 @@ def scan_folder(data_dir: Path) -> SpeechFolder:
             f"The data folder {data_dir} does not exist; --data expects a Speech Commands folder, "
             "one sub-folder per word."
         )
-    noise = tuple(sorted(_sounds(data_dir / NOISE)))
+    noise = tuple(sorted(sounds_in(data_dir / NOISE)))
     if (data_dir / "manifest.csv").is_file():
         clips, source = _from_manifest(data_dir), "manifest.csv"
     else:
         clips, source = _from_folders(data_dir)
     if not clips:
-        raise InputError(
-            f"{data_dir} holds no clips: expected sub-folders named after words, with .wav or "
-            ".flac files in them."
-        )
+        raise _no_clips(data_dir)
     words: dict[str, list[Clip]] = {}
     for clip in sorted(clips, key=lambda clip: clip.name):
         words.setdefault(clip.word, []).append(clip)
@@ -115,10 +113,14 @@ def speaker_of(file_name: str) -> str:
     return name.split("_nohash_")[0] if "_nohash_" in name else ""
 
 
-def _sounds(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [path for path in folder.iterdir() if path.suffix.lower() in SOUND_FILES]
+def _no_clips(data_dir: Path) -> InputError:
+    """Why a folder holds no clips, as far as one can see."""
+    if (data_dir / "manifest.csv").is_file():
+        return InputError(f"{data_dir / 'manifest.csv'} lists no clips; add a row for each.")
+    return InputError(
+        f"{data_dir} holds no clips: expected sub-folders named after words, with .wav or "
+        ".flac files in them."
+    )
 
 
 def _from_folders(data_dir: Path) -> tuple[list[Clip], str]:
@@ -128,10 +130,16 @@ def _from_folders(data_dir: Path) -> tuple[list[Clip], str]:
         line.rsplit(".", 1)[0]: _LISTS[name] for name in lists for line in _lines(data_dir / name)
     }
     clips: list[Clip] = []
-    for folder in data_dir.iterdir():
+    for folder in sorted(data_dir.iterdir()):
+        if folder.suffix.lower() in SOUND_FILES:
+            raise InputError(
+                f"{folder} has no label: expected recordings in sub-folders named after words, or "
+                "a manifest.csv with the columns file, word, speaker, split."
+            )
         if not folder.is_dir() or folder.name == NOISE or folder.name.startswith("."):
             continue
-        for path in _sounds(folder):
+        check_name(folder)
+        for path in sounds_in(folder):
             split = (
                 listed.get(f"{folder.name}/{path.stem}", "train") if lists else which_set(path.name)
             )
@@ -143,14 +151,14 @@ def _from_folders(data_dir: Path) -> tuple[list[Clip], str]:
 def _from_manifest(data_dir: Path) -> list[Clip]:
     manifest = data_dir / "manifest.csv"
     rows = csv.DictReader(_lines(manifest))
-    missing = {"file", "word", "speaker", "split"} - set(rows.fieldnames or ())
+    missing = {"file", "word", "speaker", "split"} - _columns(rows, manifest)
     if missing:
         raise InputError(
             f"{manifest} lacks the column {sorted(missing)[0]}; expected at least file, word, "
             "speaker, split."
         )
     clips: dict[str, Clip] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(_rows(rows, manifest), start=2):
         clip = _manifest_clip(data_dir, row, f"{manifest}, line {number}")
         if clip.name in clips:
             raise InputError(
@@ -160,6 +168,22 @@ def _from_manifest(data_dir: Path) -> list[Clip]:
     return [clip for clip in clips.values() if clip.word != NOISE]
 
 
+def _columns(rows: "csv.DictReader[str]", manifest: Path) -> set[str]:
+    try:
+        return set(rows.fieldnames or ())
+    except csv.Error as error:
+        raise InputError(f"{manifest}, line 1 is not a row of a table ({error}).") from error
+
+
+def _rows(rows: "csv.DictReader[str]", manifest: Path) -> Iterator[dict[str, str | None]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise InputError(
+            f"{manifest}, after line {rows.line_num} is not a row of a table ({error})."
+        ) from error
+
+
 def _manifest_clip(data_dir: Path, row: dict[str, str | None], where: str) -> Clip:
     name, word, split = (row[key] or "" for key in ("file", "word", "split"))
     if split not in SPLITS:
@@ -167,16 +191,23 @@ def _manifest_clip(data_dir: Path, row: dict[str, str | None], where: str) -> Cl
     relative = PurePosixPath(name)
     if not name or relative.is_absolute() or ".." in relative.parts:
         raise InputError(f"{where}: file is '{name}', expected a path inside the folder.")
+    if not word:
+        raise InputError(f"{where}: {name} has no label; fill in its word or remove the row.")
+    if not (name + word).isprintable():
+        raise InputError(
+            f"{where}: {name + ', ' + word!a} holds characters that cannot be printed; rename it."
+        )
     path = data_dir / relative
     if not path.is_file():
         raise InputError(
             f"{where}: there is no file {path}; restore it or remove the row from the manifest."
         )
-    return Clip(path, name, word, row["speaker"] or "", split)
+    # One spelling per file, or ./a.wav and a.wav would be two clips.
+    return Clip(path, str(relative), word, row["speaker"] or "", split)
 
 
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read {path}: {error}; expected a text file.") from error
+        raise InputError(f"Cannot read {path}: {error}; expected a text file in UTF-8.") from error

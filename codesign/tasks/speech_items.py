@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from codesign.errors import InputError
-from codesign.flows import KeywordsTask, SpeechCommandsTask
+from codesign.flows import KeywordsTask, SpeechCommandsTask, SpokenDigitsTask
 from codesign.tasks.speech_folder import (
     SILENCE,
     SPLITS,
@@ -22,7 +22,7 @@ from codesign.tasks.speech_folder import (
     SplitName,
 )
 
-SpeechTask = SpeechCommandsTask | KeywordsTask
+SpeechTask = SpeechCommandsTask | KeywordsTask | SpokenDigitsTask
 FIXED_SEED = 20170405  # of what is made or mixed: another flow seed must not change the test set
 
 
@@ -47,8 +47,8 @@ class Item:
 
 def classes_of(task: SpeechTask) -> tuple[SpeechClass, ...]:
     """The classes in logit order."""
-    if isinstance(task, KeywordsTask):
-        return tuple(SpeechClass(word, (word,)) for word in task.words)
+    if not isinstance(task, SpeechCommandsTask):
+        return tuple(SpeechClass(word, (word,)) for word in _in_order(task))
     return (SpeechClass("other", task.others), SpeechClass(task.keyword, (task.keyword,)))
 
 
@@ -127,13 +127,20 @@ def shared_speakers(items: dict[SplitName, list[Item]]) -> int:
 
 
 def _in_order(task: SpeechTask) -> tuple[str, ...]:
-    return task.words if isinstance(task, KeywordsTask) else (task.keyword, *task.others)
+    """Every word of the task, as its clips are ordered."""
+    if isinstance(task, KeywordsTask):
+        return task.words
+    if isinstance(task, SpokenDigitsTask):
+        return tuple(str(digit) for digit in task.classes)
+    return (task.keyword, *task.others)
 
 
 def _key(task: SpeechTask, word: str) -> str:
     """The key of the flow that asked for a word."""
     if isinstance(task, KeywordsTask):
         return "task.words"
+    if isinstance(task, SpokenDigitsTask):
+        return "task.classes"
     return "task.keyword" if word == task.keyword else "task.others"
 
 
