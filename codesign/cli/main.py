@@ -20,6 +20,7 @@ from codesign.errors import CodesignError, EnvironmentMissing, InputError
 COMMANDS = {
     "train": "Learn a network from a flow.",
     "sweep": "Train a flow in many variants and seeds, and rank them.",
+    "robustness": "Say what parameter noise, leaks and offsets cost trained networks.",
     "export-netlist": "Map a run's network to transistors and write the netlists.",
     "simulate": "Run test clips through ngspice and compare them with the software twin.",
     "report": "Write the HTML report of a run.",
