@@ -148,8 +148,8 @@ def _group_table(found: Facts, kind: str) -> Table:
     )  # fmt: skip
     rows = tuple(
         (
-            text(r["group"]), figure(r["level"], f"{r['level']:g}"), figure(r["runs"]),
-            figure(r["draws"]),
+            text(r["group"]), figure(r["level"], f"{r['level']:g}"),
+            *(figure(r[key], count(r[key])) for key in ("runs", "draws")),
             *(figure(r[key], percent(r[key])) for key in ("clean", "mean")),
             text(f"{percent(r['mean_low'])} to {percent(r['mean_high'])}"
                  if is_number(r["mean_low"]) else None),
@@ -171,7 +171,7 @@ def _run_table(found: Facts) -> Table:
     rows = tuple(
         (
             text(r["run"]), text(KINDS[r["kind"]]), figure(r["level"], number(r["level"], 3)),
-            figure(r["draws"]),
+            figure(r["draws"], count(r["draws"])),
             *(figure(r[key], percent(r[key])) for key in ("clean", "mean", "p5", "worst")),
             *(figure(r[key], fixed(r[key], 2)) for key in ("lost_mean_points", "lost_p5_points")),
         )

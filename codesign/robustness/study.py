@@ -65,7 +65,6 @@ class Subject:
 def load_subject(run: Run) -> Subject:
     """Raises InputError when the run has no trained model or no test clips."""
     model = load_model(run)
-    header = read_json(run.model_file, "the description of a model")
     metrics = read_json(run.metrics_file, "the metrics of a run")
     flow = run.flow()
     task = str(metrics.get("task", {}).get("description") or flow.task.name)
@@ -73,7 +72,7 @@ def load_subject(run: Run) -> Subject:
         run,
         model,
         load_test_split(run),
-        str(header["cell"]),
+        model.cell,
         f"{task}; {model.decision}",
         flow.seed,
     )
@@ -112,12 +111,10 @@ def _scores(
     """(balanced accuracy, accuracy) of each draw, [draws]."""
     many, current = disturbed(parameters, kind, level, given)
     model, split = subject.model, subject.split
-    cell = getattr(model.network, "recurrence", None)
-    extra = {} if cell is None else {"cell": cell}
     decisions = []
     with torch.no_grad():
         for part in _parts(subject, len(given.uniform)):
-            trace = evaluate(many, split.currents(part), stray=current, **extra)
+            trace = evaluate(many, split.currents(part), model.network.recurrence, stray=current)
             decisions.append(decide(trace.logits, model.decision))
     predicted = torch.cat(decisions, clip_axis(model.decision))
     scored = split.labels >= 0

@@ -16,7 +16,8 @@ def run_figures(draws: pd.DataFrame) -> pd.DataFrame:
     """A row per run, kind and level: balanced accuracy over draws, and what it lost.
 
     draws: ``study``'s rows with ``run`` and ``group``. Columns: draws, mean, p5, p95, worst
-    (fractions); lost_mean_points, lost_p5_points, lost_worst_points against the same network undisturbed.
+    (fractions); lost_mean_points, lost_p5_points, lost_worst_points against the same network
+    undisturbed.
     """
     rows = []
     for (group, run), own in draws.groupby(["group", "run"], sort=False):
