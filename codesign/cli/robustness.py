@@ -20,8 +20,8 @@ from codesign.runs import RUNS, open_run
 _SHORT = {
     "percent": "noise, %",
     "leak": "leak",
-    "leak_uniform": "leak per unit",
-    "offset": "offset per unit",
+    "leak_uniform": "leak, unit",
+    "offset": "offset, unit",
 }
 _MOST_PERCENT, _MOST_UNITS = 300.0, 10.0
 
@@ -110,7 +110,7 @@ def table_of(result: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for head in ("networks", "disturbance"):
         table.add_column(head, no_wrap=True)
-    for head in ("level", "runs", "mean", "5th %", "worst", "lost", "lost, 5th %"):
+    for head in ("level", "runs", "mean", "at 5%", "worst", "lost", "lost 5%"):
         table.add_column(head, justify="right", no_wrap=True)
     for row in result["groups"]:
         if row["kind"] not in _SHORT:

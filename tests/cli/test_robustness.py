@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 
 from codesign.checkpoint import load_model
 from codesign.cli.main import main
@@ -135,10 +134,3 @@ def test_targets_are_judged_for_networks_of_their_size() -> None:
     assert found["mean lost to a constant leak"]["met"]
     assert not judged(groups, {"a": ("fq_bmru", 8)})
     assert not judged(groups, {"a": ("mingru", 16)})
-
-
-def test_torch_is_left_as_it_was(runs: list[Run]) -> None:
-    """The draws come from generators of their own, never from the global one."""
-    state = torch.random.get_rng_state()
-    assert main(["robustness", str(runs[0].path), "--draws", "2", "--percent", "5"]) == 0
-    assert torch.equal(torch.random.get_rng_state(), state)
