@@ -18,7 +18,7 @@ from codesign.errors import EnvironmentMissing
 
 SOURCE = native.Source(
     Path(__file__).parent / "native",
-    ("lanes.h", "scan.cpp"),
+    ("lanes.h", "scan.h", "latch.h", "kernels.cpp"),
     ("-ffp-contract=fast",),
     "The compiled scan",
     "; until then scans run in torch, several times slower",

@@ -17,6 +17,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from codesign.cells import latch_native
 from codesign.cells.base import (
     DEFAULT_SHARPNESS,
     HARD,
@@ -47,6 +48,23 @@ def fq_bmru(
     frame) too; ``initial`` [..., d] is the state before the first frame. The candidate may be
     given before its ReLU: with beta_lo > 0 the states are the same and no gradient dies.
     """
+    given = (candidate, beta_hi, width, alpha, leak, sharpness, initial, resets)
+    if latch_native.serves(candidate, beta_hi, width, alpha):
+        return latch_native.latch(composed, *given)
+    return composed(*given)
+
+
+def composed(
+    candidate: Tensor,
+    beta_hi: Tensor,
+    width: Tensor,
+    alpha: Tensor,
+    leak: float = 0.0,
+    sharpness: float = DEFAULT_SHARPNESS,
+    initial: Tensor | None = None,
+    resets: Tensor | None = None,
+) -> Tensor:
+    """The same in torch operations: any device and dtype, parameters that change in time."""
     above = heaviside(candidate - beta_hi, sharpness)
     hold = heaviside(candidate - (beta_hi - width), sharpness) * (1 - above)
     a = hold + (1 - hold) * leak if leak else hold

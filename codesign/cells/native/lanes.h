@@ -34,7 +34,8 @@ struct Slots {
   Index row[MOST], lane[MOST];
 };
 
-// K slots at once, or any count of them where K is 0. Work::run<BYTES, K> has the arithmetic.
+// K slots at once, or any count of them where K is 0. Work::run<BYTES, K> has the arithmetic;
+// TOGETHER is the K that fills the registers, and keeps sums in flight.
 template <int BYTES, int K, class Work>
 void batches(const Work& work, Index first, Index last, Index lane, Index per_row, Index width,
              Index& done, Index total) {
@@ -58,7 +59,7 @@ void vectors(const Work& work, Index first, Index last, Index lane, Index per_ro
   // Wide rows: many vectors of a row at once, or every frame would touch a new page.
   if (BYTES == 64 && per_row >= 8)
     return batches<BYTES, 0>(work, first, last, lane, per_row, width, done, total);
-  batches<BYTES, 4>(work, first, last, lane, per_row, width, done, total);
+  batches<BYTES, Work::TOGETHER>(work, first, last, lane, per_row, width, done, total);
   batches<BYTES, 1>(work, first, last, lane, per_row, width, done, total);
 }
 

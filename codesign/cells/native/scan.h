@@ -1,10 +1,9 @@
 // h_t = a_t h_{t-1} + b_t over [N, T, D], and its backward; scan.py has the equations.
+#pragma once
 
 #include <utility>
 
 #include "lanes.h"
-
-namespace {
 
 // Arithmetic on a vector of real numbers, or of complex ones (re, im, re, im, ...).
 template <class F, bool COMPLEX, int N>
@@ -35,9 +34,10 @@ struct Numbers : Vector<F, N> {
 };
 
 template <class F, bool COMPLEX>
-struct Forward {
+struct ScanForward {
   static constexpr int PER_LANE = COMPLEX ? 2 : 1;
   static constexpr Index BYTES_PER_LANE = PER_LANE * sizeof(F);
+  static constexpr int TOGETHER = 4;
   Shape shape;
   const F *a, *b, *initial;  // initial [N, D], or null for 0
   F* h;
@@ -65,9 +65,10 @@ struct Forward {
 };
 
 template <class F, bool COMPLEX>
-struct Backward {
+struct ScanBackward {
   static constexpr int PER_LANE = COMPLEX ? 2 : 1;
   static constexpr Index BYTES_PER_LANE = PER_LANE * sizeof(F);
+  static constexpr int TOGETHER = 4;
   Shape shape;
   const F *a, *h, *initial, *arriving;
   F *to_a, *to_b, *to_initial;  // the gradients; to_a and to_initial null where not wanted
@@ -106,24 +107,3 @@ struct Backward {
     }
   }
 };
-
-}  // namespace
-
-#define SCAN(name, F, COMPLEX)                                                                    \
-  extern "C" void scan_forward_##name(const F* a, const F* b, const F* initial, F* h, Index rows, \
-                                      Index frames, Index lanes, int threads) {                   \
-    const Shape shape{rows, frames, lanes};                                                       \
-    walk(Forward<F, COMPLEX>{shape, a, b, initial, h}, shape, threads);                           \
-  }                                                                                               \
-  extern "C" void scan_backward_##name(const F* a, const F* h, const F* initial,                  \
-                                       const F* arriving, F* to_a, F* to_b, F* to_initial,        \
-                                       Index rows, Index frames, Index lanes, int threads) {      \
-    const Shape shape{rows, frames, lanes};                                                       \
-    walk(Backward<F, COMPLEX>{shape, a, h, initial, arriving, to_a, to_b, to_initial}, shape,     \
-         threads);                                                                                \
-  }
-
-SCAN(float32, float, false)
-SCAN(float64, double, false)
-SCAN(complex64, float, true)
-SCAN(complex128, double, true)
