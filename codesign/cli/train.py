@@ -196,6 +196,8 @@ def describe(metrics: dict[str, Any]) -> None:
             *([_percent(control[name]["balanced_accuracy"])] if control else []),
         )
     console.print(table)
+    if "bits_per_frame" in metrics["splits"]["test"]:
+        console.print(f"test: {metrics['splits']['test']['bits_per_frame']:.3f} bits per frame")
     if margin:
         console.print(
             f"margins on test clips: {_percent(margin['fraction_within_0.05_units'])} of "

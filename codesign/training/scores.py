@@ -1,5 +1,6 @@
 """Scores of networks on a split, and the margins a circuit depends on."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,12 +74,16 @@ def split_scores(
     settings: TrainingSection,
     cell: Cell = FQ_BMRU,
 ) -> dict[str, Any]:
-    """accuracy, balanced_accuracy, loss (cross-entropy of the decision), count; one network."""
+    """accuracy, balanced_accuracy, loss (cross-entropy of the decision), count; one network.
+
+    With labels per frame also bits_per_frame, the usual metric of text: the loss over ln 2.
+    """
     predictions, _, entropy = validate(parameters, split, cell, settings)
     return {
         "accuracy": float(plain_accuracy(predictions, split.labels)),
         "balanced_accuracy": float(balanced_accuracy(predictions, split.labels, classes)),
         "loss": float(entropy),
+        **({"bits_per_frame": float(entropy) / math.log(2)} if split.per_frame else {}),
         "count": len(split),
     }
 

@@ -1,5 +1,6 @@
 """Token tasks and labels per frame go through training, its workers and its files."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,9 @@ def test_a_text_is_learned_per_frame(tmp_path: Path, text: Path) -> None:
     assert metrics["splits"]["test"]["accuracy"] == pytest.approx(right / scored)
     # Of abcd abcd\n all but what follows d is told by the last character alone.
     assert metrics["splits"]["test"]["accuracy"] > 0.7
-    assert metrics["splits"]["test"]["loss"] < 1.0
+    loss = metrics["splits"]["test"]["loss"]
+    assert loss < 1.0
+    assert metrics["splits"]["test"]["bits_per_frame"] == pytest.approx(loss / math.log(2))
 
 
 def test_tokens_in_training(tmp_path: Path) -> None:
