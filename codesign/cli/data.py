@@ -1,4 +1,4 @@
-"""``codesign data``: public data sets, fetched when asked for and never otherwise."""
+"""``codesign data``: public data sets, fetched when asked for and never otherwise; made words."""
 
 import difflib
 from pathlib import Path
@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from codesign.cli.synthesize import synthesize
 from codesign.errors import InputError
 from codesign.files import read_json
 from codesign.tasks.datasets import DATASETS, SOURCE_FILE, get_dataset
@@ -14,10 +15,13 @@ from codesign.tasks.datasets import DATASETS, SOURCE_FILE, get_dataset
 
 @click.group("data")
 def command() -> None:
-    """List and fetch public data sets for the tasks that read a folder (--data DIR).
+    """List and fetch public data sets for tasks that read a folder (--data DIR), or make one.
 
     Nothing else in codesign downloads anything.
     """
+
+
+command.add_command(synthesize)
 
 
 @command.command("list")
