@@ -4,6 +4,8 @@ runs/<name>/
   flow.toml  provenance.json                the recipe and where it ran
   model.safetensors  model.json             weights and architecture
   metrics.json  history.parquet             what training reached, step by step
+  control.safetensors                       the kept control without memory, where there is one
+  evidence/                                 what the training page shows, measured on test clips
   design/                                   mapping.csv, design.json, netlists, stimuli
   design_area<S>/                           the same network in devices of S times the gate area
   sim/<plan>/                               per-sample results, waves, logs, summary.json
@@ -54,6 +56,14 @@ class Run:
     @property
     def history_file(self) -> Path:
         return self.path / "history.parquet"
+
+    @property
+    def control_file(self) -> Path:
+        return self.path / "control.safetensors"
+
+    @property
+    def evidence_dir(self) -> Path:
+        return self.path / "evidence"
 
     @property
     def design_dir(self) -> Path:

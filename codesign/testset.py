@@ -22,6 +22,11 @@ def save_test_split(run: Run, split: Split) -> None:
     write_json(run.path / _IDS, list(split.ids))
 
 
+def has_test_split(run: Run) -> bool:
+    """Whether the run holds its test clips."""
+    return (run.path / _TENSORS).is_file()
+
+
 def load_test_split(run: Run) -> Split:
     """The test split of a run, as ``train`` left it.
 

@@ -35,6 +35,7 @@ from codesign.report.sections.training import training_section
 from codesign.report.sections.verdict import Verdict, verdict
 from codesign.report.sections.waves import waves_section
 from codesign.report.style import number, palette_css, quantity
+from codesign.report.training import training_page
 from codesign.runs import Run
 
 _SECTIONS = (
@@ -86,8 +87,9 @@ class Other:
 def build_report(run: Run, plan: str = "nominal") -> Path:
     """Write report/index.html from whatever stages of ``run`` exist, and return its path.
 
-    A simulation that explains its disagreements has agreement.html beside it, a plan of chips
-    mismatch.html, one with device noise noise.html; they link one another.
+    A run that was trained here has training.html beside it, a simulation that explains its
+    disagreements agreement.html, a plan of chips mismatch.html, one with device noise noise.html;
+    they link one another.
 
     ``plan`` names the simulation plan whose results are shown. The same files give the same
     bytes. Raises InputError for missing or damaged files, naming the command that makes them.
@@ -106,7 +108,7 @@ def build_report(run: Run, plan: str = "nominal") -> Path:
         write_text(path.with_name(other.file), page)
     # Pages of what is no longer there would be of another run.
     written = {other.file for other in others}
-    for pattern in ("agreement.html", "mismatch*.html", "noise*.html"):
+    for pattern in ("training.html", "agreement.html", "mismatch*.html", "noise*.html"):
         for stale in run.report_dir.glob(pattern):
             if stale.name not in written:
                 stale.unlink()
@@ -115,8 +117,10 @@ def build_report(run: Run, plan: str = "nominal") -> Path:
 
 def _other_pages(data: RunData) -> list[Other]:
     """Every page beside the first that this run has something for."""
-    page = agreement_page(data)
-    found = [] if page is None else [Other("agreement.html", "agreement", *page)]
+    found = []
+    for word, page in (("training", training_page(data)), ("agreement", agreement_page(data))):
+        if page is not None:
+            found.append(Other(f"{word}.html", word, *page))
     for file, plan, head, sections in mismatch_pages(data):
         scale = plan.removeprefix("mc").strip("_")
         found.append(Other(file, f"mismatch {scale}".strip().replace("_", " "), head, sections))

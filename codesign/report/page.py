@@ -114,11 +114,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A confusion matrix: ``counts[row][column]``."""
+    """A confusion matrix: ``counts[row][column]``; ``recalls`` adds a column of shares."""
 
     title: str
     names: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
+    recalls: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:

@@ -22,6 +22,7 @@ from codesign.runs import Run, create_run
 from codesign.tasks import DataDirs, TaskData, load_task
 from codesign.testset import save_test_split
 from codesign.training.choice import Kind, kinds_of, network_of
+from codesign.training.evidence import Networks, record_evidence
 from codesign.training.group import GroupSpec, GroupState
 from codesign.training.group_file import fingerprint
 from codesign.training.metrics import Chosen, choose, metrics_of
@@ -155,9 +156,11 @@ def _check_decision(flow: Flow, data: TaskData) -> None:
 def _discard_results(run: Run) -> None:
     """Nothing made from an earlier model may stay beside a new one."""
     try:
-        for path in (run.metrics_file, run.weights_file, run.model_file, run.history_file):
+        for path in (
+            run.metrics_file, run.weights_file, run.model_file, run.history_file, run.control_file,
+        ):  # fmt: skip
             path.unlink(missing_ok=True)
-        for folder in (run.design_dir, run.path / "sim", run.report_dir):
+        for folder in (run.design_dir, run.path / "sim", run.report_dir, run.evidence_dir):
             if folder.is_dir():
                 shutil.rmtree(folder)
     except OSError as error:
@@ -182,6 +185,8 @@ def _write_results(
     model = Model(network, data.class_names, flow.training.decision, flow.hardware.weight_grid)
     save_model(run, model)
     save_test_split(run, data.test)
+    rows = {kind: packing.unpack(found.row.cpu()) for kind, found in chosen.items()}
+    record_evidence(run, Networks(model, rows.get("memoryless")), data.test)
     history = pd.DataFrame([row for state in states.values() for row in state.history])
     with atomic_path(run.history_file) as temporary:
         history.to_parquet(temporary, index=False)

@@ -28,6 +28,14 @@ def test_train_writes_the_run_and_prints_its_path(
     recipe = run.flow()
     assert (recipe.seed, recipe.training.steps, recipe.network.state_dim) == (7, 20, 3)
     assert (run.report_dir / "index.html").is_file()
+    # The training page is made from files of the run: again from them alone, it is the same.
+    page = run.report_dir / "training.html"
+    written = page.read_bytes()
+    assert b"Balanced test accuracy" in written
+    page.unlink()
+    assert main(["report", "runs/digits"]) == 0
+    assert capsys.readouterr().out == "runs/digits/report/index.html\n"
+    assert page.read_bytes() == written
     metrics = json.loads(run.metrics_file.read_text())
     shown = " ".join(printed.err.split())
     accuracy = 100 * metrics["splits"]["test"]["balanced_accuracy"]
