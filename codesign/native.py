@@ -4,7 +4,9 @@ A library is compiled for the processor it runs on and kept in the cache under a
 the source, the compiler and the processor, so that a cache shared between machines is safe.
 """
 
+import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -12,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from codesign.errors import EnvironmentMissing
@@ -21,6 +24,8 @@ BASE_FLAGS = (
     "-O3", "-std=c++17", "-fno-math-errno", "-fno-trapping-math",
     "-Wno-psabi", "-shared", "-fPIC", "-pthread",
 )  # fmt: skip
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,19 @@ def build(source: Source, architecture: str = "native", flags: Sequence[str] = (
     if not path.is_file():
         _compile(compiler, every, source, path)
     return path
+
+
+@cache
+def load_if_possible(source: Source) -> ctypes.CDLL | None:
+    """The library of a source (built on first use, some seconds), or None where that cannot be.
+
+    The reason is logged once; nothing fails for want of a compiler.
+    """
+    try:
+        return ctypes.CDLL(str(build(source)))
+    except (EnvironmentMissing, OSError) as error:
+        _log.warning("%s", error)
+        return None
 
 
 def _compile(compiler: str, flags: list[str], source: Source, path: Path) -> None:

@@ -6,15 +6,12 @@ of a process, and the batched engine asks for the compiler anyway (docs/scan.md)
 """
 
 import ctypes
-import logging
-from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from codesign import native
-from codesign.errors import EnvironmentMissing
 
 SOURCE = native.Source(
     Path(__file__).parent / "native",
@@ -25,20 +22,11 @@ SOURCE = native.Source(
 )
 # Below this many numbers a thread costs more to start than it saves.
 _SHARED = 1 << 19
-_log = logging.getLogger(__name__)
 
 
-@cache
 def library() -> ctypes.CDLL | None:
-    """The compiled kernels (built on first use, some seconds), or None where that cannot be.
-
-    The reason is logged once; nothing fails for want of a compiler.
-    """
-    try:
-        return ctypes.CDLL(str(native.build(SOURCE)))
-    except (EnvironmentMissing, OSError) as error:
-        _log.warning("%s", error)
-        return None
+    """The compiled kernels, or None where they cannot be built."""
+    return native.load_if_possible(SOURCE)
 
 
 def threads_for(numbers: int) -> int:

@@ -17,7 +17,7 @@ from codesign.decision import decide, decision_loss
 from codesign.flows import Flow
 from codesign.network import Trace, evaluate
 from codesign.tasks.base import Split
-from codesign.training.objective import mirrored_current, threshold_penalty
+from codesign.training.reading import MeanCurrents, mirrored_current, threshold_penalty
 from codesign.training.scores import balanced_accuracy
 from codesign.twin.twins import TwinModel
 from codesign.twin.walk import Walked
@@ -69,7 +69,9 @@ def objective(
             trace, parameters, margin_units
         )
     if training.current_weight:
-        total = total + training.current_weight * mirrored_current(trace, parameters)
+        total = total + training.current_weight * mirrored_current(
+            MeanCurrents.of(trace), parameters
+        )
     return total
 
 

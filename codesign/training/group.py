@@ -16,13 +16,13 @@ from torch import Tensor
 
 from codesign.cells import Cell
 from codesign.flows import Flow, TrainingSection
-from codesign.network import evaluate
 from codesign.tasks.base import Split, TaskData
 from codesign.training.choice import Kind, cell_of, network_of, network_shape, settings_of
 from codesign.training.hardware_limits import Limits, confine, on_grid, toward_grid
 from codesign.training.initial import initial_row
 from codesign.training.objective import objective
 from codesign.training.packing import Packing, packing_of
+from codesign.training.reading import read_network
 from codesign.training.schedule import Moment, moment
 from codesign.training.scores import balanced_accuracy, plain_accuracy, validate
 
@@ -177,15 +177,15 @@ def _advance(
     # p is a three-sigma figure in percent, hence p / 300.
     parameters = packing.unpack(programmed * (1 + training.mismatch_percent / 300 * draw))
     inputs, labels = setting.train.batch(batch)
-    trace = evaluate(
+    reading = read_network(
         parameters,
         inputs,
         setting.cell,
+        training,
         now.leak,
-        training.surrogate_sharpness,
         stray if setting.cell.first_quadrant else None,
     )
-    total, entropy = objective(trace, parameters, labels, training, now.margin_strength)
+    total, entropy = objective(reading, parameters, labels, training, now.margin_strength)
     (gradient,) = torch.autograd.grad(total.sum(), rows)
     _adam(state, gradient, now.learning_rate)
     state.rows = confine(state.rows, packing, setting.limits)

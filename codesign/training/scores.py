@@ -13,7 +13,8 @@ from codesign.flows import TrainingSection
 from codesign.network import FQ_BMRU, Trace, evaluate
 from codesign.rules import Rule
 from codesign.tasks.base import NOT_SCORED, Split
-from codesign.training.objective import mirrored_current, objective, thresholds
+from codesign.training.objective import objective
+from codesign.training.reading import MeanCurrents, mirrored_current, read_network, thresholds
 
 _CLIPS_AT_ONCE, _FRAMES_AT_ONCE = 512, 1 << 16  # bound memory
 
@@ -58,9 +59,9 @@ def validate(
     with torch.no_grad():
         for part in _parts(split):
             inputs, labels = split.batch(part)
-            trace = evaluate(parameters, inputs, cell)
-            total, entropy = objective(trace, parameters, labels, settings)
-            predictions.append(decide(trace.logits, settings.decision))
+            reading = read_network(parameters, inputs, cell, settings)
+            total, entropy = objective(reading, parameters, labels, settings)
+            predictions.append(decide(reading.logits, settings.decision))
             totals.append(total * (len(labels) / len(split)))
             entropies.append(entropy * (len(labels) / len(split)))
     decided = torch.cat(predictions, clip_axis(settings.decision))
@@ -113,7 +114,11 @@ def margins(
             peaks += [float(node.max()) for node in _nodes(trace)]
             logit_peak = max(logit_peak, float(trace.logits.abs().max()))
             leads.append(decision_margin(trace.logits, decision))
-            current += float(mirrored_current(trace, parameters)) * len(trace.logits) / len(split)
+            current += (
+                float(mirrored_current(MeanCurrents.of(trace), parameters))
+                * len(trace.logits)
+                / len(split)
+            )
     lead = torch.cat(leads).double()
     return {
         "fraction_within_0.05_units": near / count,

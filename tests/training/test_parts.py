@@ -10,15 +10,22 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from torch import Tensor
 
-from codesign.cells import fq_bmru
+from codesign.cells import FqBmru, fq_bmru
 from codesign.flows import TrainingSection
 from codesign.network import FirstQuadrantNetwork, Trace, evaluate
 from codesign.rules import LAST_FRAME
 from codesign.tasks.base import Split
 from codesign.training.hardware_limits import on_grid, toward_grid
 from codesign.training.initial import initial_row
-from codesign.training.objective import mirrored_current, objective, threshold_penalty
+from codesign.training.objective import objective
 from codesign.training.packing import packing_of
+from codesign.training.reading import (
+    MeanCurrents,
+    Reading,
+    mirrored_current,
+    read_network,
+    threshold_penalty,
+)
 from codesign.training.schedule import moment
 from codesign.training.scores import balanced_accuracy, confusion, margins
 
@@ -122,7 +129,9 @@ def test_the_loss_is_on_the_deployed_decision(decision: str) -> None:
     labels = torch.tensor([0, 1, 2, 0, 1, 2, 0])
     parameters = PACKING.unpack(rows)
     trace = evaluate(parameters, clips)
-    total, entropy = objective(trace, parameters, labels, settings(decision=decision))
+    knobs = settings(decision=decision)
+    reading = read_network(parameters, clips, FqBmru(), knobs)
+    total, entropy = objective(reading, parameters, labels, knobs)
     assert torch.equal(total, entropy)
     for index in range(2):
         logits = trace.logits[index]
@@ -133,9 +142,8 @@ def test_the_loss_is_on_the_deployed_decision(decision: str) -> None:
 
 def test_the_lead_that_is_missing_is_paid_for() -> None:
     logits = torch.tensor([[[2.0, 0.5, 1.5]], [[0.0, 1.0, 3.0]]])  # leads +0.5 and -2
-    empty = Trace(torch.zeros(2, 1, 4), [], [], [], logits)
     knobs = settings(logit_margin_units=1.0, logit_margin_weight=2.0)
-    total, entropy = objective(empty, {}, torch.tensor([0, 1]), knobs)
+    total, entropy = objective(Reading(logits), {}, torch.tensor([0, 1]), knobs)
     torch.testing.assert_close(total - entropy, torch.tensor(2.0 * (0.5 + 3.0) / 2))
 
 
@@ -171,7 +179,9 @@ def test_the_mirrored_current_by_a_plain_loop() -> None:
             expected += float(value.abs().sum())
         elif name.endswith(("cell.beta_hi", "cell.width")):
             expected += float(value.sum())
-    assert float(mirrored_current(trace, parameters)) == pytest.approx(expected, rel=1e-5)
+    assert float(mirrored_current(MeanCurrents.of(trace), parameters)) == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def test_a_start_meets_its_thresholds_and_depends_on_its_generator_alone() -> None:
