@@ -30,8 +30,8 @@ from codesign.training.evidence import (
 from codesign.training.evidence.cells import BINS, REACH_UNITS, mirrored_by_block
 from codesign.training.evidence.clips import choose_clips, clips_that_fit
 from codesign.training.initial import initial_row
-from codesign.training.objective import mirrored_current
 from codesign.training.packing import packing_of
+from codesign.training.reading import MeanCurrents, mirrored_current
 from codesign.training.scores import balanced_accuracy
 from tests.trained import made_up_run
 
@@ -162,7 +162,7 @@ def test_mirrored_currents_add_up_to_what_training_prices(
     evidence: Evidence, networks: Networks, split: Split
 ) -> None:
     trace = evaluate(networks.network, split.inputs)
-    expected = float(mirrored_current(trace, networks.network))
+    expected = float(mirrored_current(MeanCurrents.of(trace), networks.network))
     blocks = mirrored_by_block(trace, networks.network)
     assert sum(blocks.values()) == pytest.approx(expected, rel=1e-5)
     assert sum(evidence.facts["mirrored_current_units"].values()) == pytest.approx(

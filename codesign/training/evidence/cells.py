@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from codesign.network import Trace
-from codesign.training.objective import thresholds
+from codesign.training.reading import thresholds
 
 # Distances are counted in bins of a fortieth of a unit; the first and the last count the rest.
 REACH_UNITS, BINS = 1.5, 120
@@ -70,7 +70,7 @@ def unit_counts(
 
 def mirrored_by_block(trace: Trace, parameters: Mapping[str, Tensor]) -> dict[str, float]:
     """Mean current copied by the mirrors of each block, units; they add up to what
-    ``objective.mirrored_current`` prices: |w| x of every weight, |b| of every bias, and the bias
+    ``reading.mirrored_current`` prices: |w| x of every weight, |b| of every bias, and the bias
     currents of the cells.
 
     Names are those of the parameters: ``projection`` (its biases; the inputs come from outside),

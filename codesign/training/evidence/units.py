@@ -14,7 +14,7 @@ from codesign.network import Trace, evaluate
 from codesign.rules import Rule
 from codesign.tasks.base import Split
 from codesign.training.evidence import cells
-from codesign.training.objective import thresholds
+from codesign.training.reading import thresholds
 from codesign.training.scores import balanced_accuracy
 
 _AT_ONCE = 4_000_000  # values of one node: bounds memory
