@@ -98,6 +98,18 @@ class TrainingSection(Section):
     mismatch_percent: float = Field(
         default=5.0, ge=0, le=50, description="p: one multiplicative draw per step, sigma = p/3"
     )
+    mismatch: Literal["percent", "pdk"] = Field(
+        default="percent",
+        description="what training draws: noise of mismatch_percent on every parameter, or every "
+        "transistor by the mismatch law of hardware.pdk at the sizes of the hardware section",
+    )
+    selection_draws: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="checkpoints are chosen by their mean accuracy on so many drawn chips; 0: on "
+        "the nominal one",
+    )
     leak_current_units: float = Field(
         default=0.03, ge=0, le=0.5, description="U(0, this) added to candidates while training"
     )
@@ -229,6 +241,15 @@ class Flow(Section):
     refine: RefineSection = Field(default_factory=RefineSection)
     hardware: HardwareSection = Field(default_factory=HardwareSection)
     simulation: SimulationSection = Field(default_factory=SimulationSection)
+
+    @model_validator(mode="after")
+    def _devices_to_draw(self) -> "Flow":
+        if self.training.mismatch == "pdk" and self.network.cell not in ("fq_bmru", "memoryless"):
+            raise ValueError(
+                f"training.mismatch = pdk draws transistors, and {self.network.cell} networks have "
+                "none; make it percent"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -53,10 +53,15 @@ class Limits(_Table):
 
 
 class PairConstants(_Table):
-    """Pelgrom's constants of a *pair* of devices: A_VT in V m, A_K in m (relative current)."""
+    """Pelgrom's constants of a *pair* of devices: A_VT in V m, A_K in m (relative current).
+
+    ``slope_factor``: n of weak inversion, I ~ exp(V / (n kT/q)): what a threshold shift does to a
+    current where nothing is measured, as in training.
+    """
 
     a_vt_v_m: float = Field(ge=0)
     a_k_m: float = Field(ge=0)
+    slope_factor: float = Field(default=1.4, ge=1, le=3)
 
 
 class MismatchLaw(_Table):
@@ -77,6 +82,10 @@ class MismatchLaw(_Table):
     def sigma_k(self, polarity: str, w_m: float, l_m: float, m: int = 1) -> float:
         """Relative standard deviation of one device's current factor."""
         return self._pair(polarity).a_k_m / self._root_area_m(w_m, l_m, m)
+
+    def slope_factor(self, polarity: str) -> float:
+        """Sub-threshold slope factor of "nmos" or "pmos"."""
+        return self._pair(polarity).slope_factor
 
     def _pair(self, polarity: str) -> PairConstants:
         return {"nmos": self.nmos, "pmos": self.pmos}[polarity]

@@ -18,6 +18,7 @@ from codesign.cells import Cell
 from codesign.flows import Flow, TrainingSection
 from codesign.tasks.base import Split, TaskData
 from codesign.training.choice import Kind, cell_of, network_of, network_shape, settings_of
+from codesign.training.disturbance import Disturbance, disturbance_of, selection_parameters
 from codesign.training.hardware_limits import Limits, confine, on_grid, toward_grid
 from codesign.training.initial import initial_row
 from codesign.training.objective import objective
@@ -73,6 +74,7 @@ class _Setting:
     training: TrainingSection
     packing: Packing
     limits: Limits
+    disturbance: Disturbance
     cell: Cell
     train: Split
     validation: Split
@@ -139,6 +141,7 @@ def train_group(
         training=settings_of(flow, spec.kind),
         packing=packing_of(network_of(flow, data)),
         limits=Limits.of(flow),
+        disturbance=disturbance_of(flow),
         cell=cell_of(flow, spec.kind),
         train=data.train.to(device),
         validation=data.validation.to(device),
@@ -170,12 +173,10 @@ def _advance(
     rows = state.rows.clone().requires_grad_()
     size = min(training.batch_size, len(setting.train))
     batch = torch.randperm(len(setting.train), generator=generator)[:size].to(device)
-    draw = torch.randn(rows.shape, generator=generator).to(device)
+    programmed = toward_grid(rows, packing, setting.limits.grid, now.grid_strength)
+    parameters = setting.disturbance.parameters(programmed, packing, generator)
     shape = (len(rows), setting.flow.network.layers, setting.flow.network.state_dim)
     stray = torch.rand(shape, generator=generator).to(device) * training.leak_current_units
-    programmed = toward_grid(rows, packing, setting.limits.grid, now.grid_strength)
-    # p is a three-sigma figure in percent, hence p / 300.
-    parameters = packing.unpack(programmed * (1 + training.mismatch_percent / 300 * draw))
     inputs, labels = setting.train.batch(batch)
     reading = read_network(
         parameters,
@@ -231,7 +232,24 @@ def _validate(
             }
         )
     if now.deployed:
+        if setting.training.selection_draws:
+            accuracy, total = _on_drawn_chips(rows, setting)
         _keep_best(state, rows, accuracy, total.double().cpu(), setting.training.patience)
+
+
+def _on_drawn_chips(rows: Tensor, setting: _Setting) -> tuple[Tensor, Tensor]:
+    """Balanced accuracy and objective [S] on validation, means over drawn chips."""
+    drawn = selection_parameters(rows, setting.packing, setting.flow, setting.disturbance)
+    accuracies, totals = [], []
+    for draw in range(setting.training.selection_draws):  # one by one, for the memory
+        parameters = {name: value[draw] for name, value in drawn.items()}
+        predictions, total, _ = validate(
+            parameters, setting.validation, setting.cell, setting.training
+        )
+        labels = setting.validation.labels
+        accuracies.append(balanced_accuracy(predictions, labels, setting.classes))
+        totals.append(total)
+    return torch.stack(accuracies).mean(0).cpu(), torch.stack(totals).mean(0)
 
 
 def _keep_best(

@@ -17,6 +17,7 @@ import codesign
 from codesign.files import atomic_path
 from codesign.flows import Flow
 from codesign.tasks.base import TaskData
+from codesign.training.disturbance import disturbance_of
 from codesign.training.group import GroupState
 
 _TENSORS = (
@@ -34,6 +35,7 @@ def fingerprint(flow: Flow, data: TaskData) -> str:
         "network": flow.network.model_dump(mode="json"),
         "training": flow.training.model_dump(mode="json"),
         "hardware": [hardware.weight_grid, hardware.bias_min_units, hardware.bias_max_units],
+        "disturbance": repr(disturbance_of(flow)),
         "versions": [torch.__version__, codesign.__version__],
     }
     digest.update(json.dumps(recipe, sort_keys=True).encode())

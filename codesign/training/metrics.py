@@ -28,6 +28,10 @@ SELECTION = {
 }
 
 
+def _drawn(draws: int) -> str:
+    return f"; validation is the mean over {draws} drawn chips" if draws else ""
+
+
 @dataclass(frozen=True)
 class Start:
     """The checkpoint of one start: where it was chosen and how it scored on validation."""
@@ -100,7 +104,7 @@ def metrics_of(
         },
         **({"memoryless": _control(flow, data, packing, control)} if control else {}),
         "starts": _starts(flow, data, packing, chosen["network"]),
-        "selection": SELECTION[settings.selection],
+        "selection": SELECTION[settings.selection] + _drawn(settings.selection_draws),
         "parameters": {
             "total": sum(packing.sizes),
             **dict(zip(packing.names, packing.sizes, strict=True)),
