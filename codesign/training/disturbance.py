@@ -63,7 +63,7 @@ class ProcessMismatch(Disturbance):
         errors = {
             part.key: drawn.view(*rows.shape[:-1], *part.shape)
             * self.spread.sigma(part, programmed)
-            for part, drawn in zip(devices, draw.split(sizes, -1), strict=True)
+            for part, drawn in zip(devices, torch.split(draw, sizes, -1), strict=True)
         }
         return effective(programmed, errors)
 
