@@ -56,7 +56,11 @@ def load_task(task: Task, data_dir: DataDirs, seed: int) -> TaskData:
 
 
 # What a task reads, and the name by which it can be fetched.
-_SOURCES = {"mnist": ("idx files", "mnist"), "characters": ("a text", "shakespeare")}
+_SOURCES = {
+    "spoken_digits": ("recordings", "fsdd"),
+    "mnist": ("idx files", "mnist"),
+    "characters": ("a text", "shakespeare"),
+}
 
 
 def _folders(task: Task, data_dir: DataDirs) -> tuple[Path, ...]:
