@@ -158,7 +158,9 @@ def _describe(error: ValidationError) -> str:
     location = [str(part) for k, part in enumerate(first["loc"]) if k != 1 or part not in _TASKS]
     key = ".".join(location) or "the flow"
     if first["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
+        # Of the task that was named: the keys of another would be refused in turn.
+        task = _TASKS.get(str(first["loc"][1])) if location[:-1] == ["task"] else None
+        known = sorted(task.model_fields) if task else _known_keys(location[:-1])
         near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}."
         return f"unknown key '{key}'; {hint}"
@@ -172,8 +174,6 @@ def _describe(error: ValidationError) -> str:
 
 
 def _known_keys(location: list[str]) -> list[str]:
-    if location == ["task"]:
-        return sorted({name for model in _TASKS.values() for name in model.model_fields})
     current: type[BaseModel] = Flow
     for part in location:
         field = current.model_fields.get(part)

@@ -167,3 +167,14 @@ def test_a_resolved_flow_leaves_nothing_implicit() -> None:
     assert set(resolved) == set(Flow.model_fields)
     for section in ("network", "training", "hardware", "simulation"):
         assert set(resolved[section]) == set(type(getattr(Flow(), section)).model_fields)
+
+
+def test_the_keys_suggested_are_those_of_the_task_that_was_named() -> None:
+    """'keyword' belongs to another task: to suggest it would lead to the next refusal."""
+    with pytest.raises(
+        InputError, match=r"unknown key 'task\.keyword'; did you mean 'words'"
+    ) as told:
+        parse_flow({"task": {"name": "keywords", "keyword": "yes"}}, "flow.toml")
+    assert "'keyword'" not in str(told.value)
+    with pytest.raises(InputError, match="did you mean 'keyword'"):
+        parse_flow({"task": {"name": "speech_commands", "keywords": "yes"}}, "flow.toml")

@@ -1,6 +1,8 @@
 """Several folders as one: what is merged, and what is refused because it would flatter."""
 
 import csv
+import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,10 @@ import torch
 
 from codesign.cli.main import main
 from codesign.errors import InputError
-from codesign.flows import SpeechCommandsTask
+from codesign.flows import KeywordsTask, SpeechCommandsTask, load_flow
 from codesign.tasks import load_task
 from codesign.tasks.speech_folders import scan_folders
+from codesign.tasks.speech_items import items_of, shared_speakers
 from tests.tasks.sounds import folder, tone, write
 
 TASK = SpeechCommandsTask(keyword="yes", others=("no",), augment_copies=0)
@@ -107,3 +110,20 @@ def test_speakers_that_agree_are_welcome(first: Path, tmp_path: Path) -> None:
     task = load_task(TASK, (first, second), 0)
     assert task.notes["speakers_in_several_splits"] == 0
     assert len(task.test) == 7
+
+
+def test_real_folders_agree_on_every_speaker() -> None:
+    """The two subsets of Speech Commands; listed, not read. All twelve classes are there."""
+    given = os.environ.get("CODESIGN_DATA")
+    place = Path(given) if given else Path(__file__).resolve().parents[3] / "shared" / "data"
+    if not ((place / "gsc").is_dir() and (place / "gsc_extra").is_dir()):
+        pytest.skip("no real recordings: set CODESIGN_DATA to a folder with gsc/ and gsc_extra/")
+    both = scan_folders((place / "gsc", place / "gsc_extra"))
+    task = load_flow("keywords12").task
+    assert isinstance(task, KeywordsTask)
+    items = items_of(task, both)
+    assert shared_speakers(items) == 0
+    counts = {name: Counter(item.word for item in items[name]) for name in items}
+    assert counts["train"]["right"] == 173 + 519
+    assert counts["test"]["go"] == 82
+    assert all(len(found) == 12 for found in counts.values())

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from codesign.errors import InputError
-from codesign.flows import KeywordsTask, SpeechCommandsTask, parse_flow
+from codesign.flows import KeywordsTask, SpeechCommandsTask, load_flow, parse_flow
 from codesign.tasks import load_task
 from codesign.tasks.base import TaskData
 from tests.tasks.sounds import folder
@@ -113,3 +113,13 @@ def test_a_task_of_made_classes_alone_is_refused(data: Path) -> None:
 def test_words_that_cannot_be_classes_are_refused(words: list[str], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         parse_flow({"task": {"name": "keywords", "words": words}}, "flow.toml")
+
+
+def test_the_shipped_flows_name_the_usual_classes() -> None:
+    twelve, full = load_flow("keywords12").task, load_flow("kws_yes_full").task
+    assert isinstance(twelve, KeywordsTask)
+    assert len(twelve.words) == 12
+    assert twelve.words[-2:] == ("_silence_", "_unknown_")
+    assert isinstance(full, SpeechCommandsTask)
+    assert full.keyword == "yes"
+    assert set(full.others) == {"no", "up", "down", "left", "right", "_silence_"}
