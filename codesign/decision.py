@@ -7,6 +7,8 @@ for averaged logits the lead over the best other class, under ``majority`` a mid
 frames, under ``latch`` the lead above the threshold of a frame that comes in time.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,8 +16,10 @@ from torch.nn import functional as F
 from codesign.errors import InputError
 from codesign.rules import Rule
 
-# Width of the soft threshold of the latch's loss, in parts of the threshold (docs/decisions.md).
-_SOFT_LATCH = 0.25
+# Softness of the losses whose decision is a count or a crossing; docs/decisions.md has what others
+# gave. The latch's is in parts of its threshold: a class that does not lead must hardly ever pass.
+_SOFT_LATCH = 0.12
+_VOTE_SHARPNESS = 6.0  # per unit
 
 
 def decide(logits: Tensor, rule: Rule) -> Tensor:
@@ -92,16 +96,16 @@ def decision_loss(logits: Tensor, labels: Tensor, rule: Rule) -> Tensor:
     """What training minimises so that the network is right under the rule: mean over the batch.
 
     logits [*S, B, T, K]; labels int64 [B], or [B, T] under every_frame, where -1 is not scored.
-    Returns [*S]: cross-entropy (nats) of the averaged logits; under majority that of every frame,
-    averaged; under latch the negative log of the probability that the label's class is the first
-    to pass a soft threshold. Raises InputError as ``decide`` does.
+    Returns [*S]: cross-entropy (nats) of the averaged logits; under majority that of the shares of
+    soft votes; under latch the negative log of the probability that the label's class is the
+    first to pass a soft threshold. Raises InputError as ``decide`` does.
     """
     if rule.name == "latch":
         return -_chosen(_log_first_passage(logits, rule), labels).mean(-1)
     if rule.name == "every_frame":
         return _per_frame(logits, labels)
     if rule.name == "majority":
-        return _per_frame(logits, labels.unsqueeze(-1).expand(logits.shape[-3:-1]))
+        return -_chosen(_log_vote_shares(logits), labels).mean(-1)
     return -_chosen(F.log_softmax(_averaged(logits, rule), -1), labels).mean(-1)
 
 
@@ -176,6 +180,16 @@ def _latch_margins(logits: Tensor, rule: Rule) -> Tensor:
         before = torch.cat([torch.full_like(blocks[..., :1], torch.inf), blocks[..., :-1]], -1)
         margins.append(torch.minimum(passes, before.cummin(-1).values).amax(-1))
     return torch.stack(margins, -1)
+
+
+def _log_vote_shares(logits: Tensor) -> Tensor:
+    """Log of the mean over frames of every class's soft vote, [..., T, K] -> [..., K].
+
+    A frame that is lost beyond doubt costs no more than its vote, so that training gives up frames
+    that say nothing; cross-entropy in every frame would not.
+    """
+    votes = F.log_softmax(_VOTE_SHARPNESS * logits, -1)
+    return votes.logsumexp(-2) - math.log(logits.shape[-2])
 
 
 def _log_first_passage(logits: Tensor, rule: Rule) -> Tensor:

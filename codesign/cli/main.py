@@ -23,6 +23,8 @@ COMMANDS = {
     "robustness": "Say what parameter noise, leaks and offsets cost trained networks.",
     "export-netlist": "Map a run's network to transistors and write the netlists.",
     "simulate": "Run test clips through ngspice and compare them with the software twin.",
+    "evaluate": "Score a run on labelled clips, with the software twin or its transistors.",
+    "classify": "Say what a run hears in sound files, and draw it.",
     "report": "Write the HTML report of a run.",
     "demo": "All stages on embedded data, from training to report.",
     "doctor": "Say what this machine has, what it lacks and how to fix it.",

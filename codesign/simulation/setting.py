@@ -1,5 +1,6 @@
 """What a simulation is made from: the run's model, design, clips and process, and the options."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -38,6 +39,21 @@ JITTER_CELLS = 3
 
 
 @dataclass(frozen=True)
+class Given:
+    """Clips to simulate instead of the run's test split, and the name of their plan's folder."""
+
+    name: str
+    clips: Split
+
+    def planned(self, plan: Plan) -> Plan:
+        """``plan`` under this name; its digest says which clips its samples are of."""
+        digest = hashlib.sha256(plan.digest.encode())
+        digest.update(self.clips.currents().numpy().tobytes())
+        digest.update("\n".join(self.clips.ids).encode())
+        return replace(plan, name=self.name, digest=digest.hexdigest())
+
+
+@dataclass(frozen=True)
 class Options:
     """How to simulate; None takes the value of the run's flow.
 
@@ -52,7 +68,7 @@ class Options:
     (``simulation.drawn_chips``). ``process`` draws the whole process of every chip as well;
     ``area_scale`` simulates the network in mirrors of that many times the gate area. ``noise`` is
     the number of runs with device noise of every chip and clip (None: one without); with it the
-    threshold jitter of ``jitter`` cells is measured.
+    threshold jitter of ``jitter`` cells is measured. ``given`` are clips instead of the run's own.
     """
 
     clips: int | None = None
@@ -76,6 +92,7 @@ class Options:
     noise: int | None = None
     execution: ExecutionOptions = DEFAULT_EXECUTION
     jitter: int = JITTER_CELLS
+    given: Given | None = None
 
 
 DEFAULTS = Options()
@@ -109,7 +126,7 @@ class Setting:
 def set_up(run: Run, options: Options) -> Setting:
     model, exported = load_chip_model(run), load_exported(run)
     flow = run.flow()
-    clips = load_test_split(run)
+    clips = load_test_split(run) if options.given is None else options.given.clips
     ngspice = find_ngspice()
     hw, shape = exported.hardware, exported.shape
     pdk = find_pdk(hw.pdk, options.pdk_root)
@@ -132,6 +149,8 @@ def set_up(run: Run, options: Options) -> Setting:
     varied = Variation(corners, options.chips, options.process, options.noise)
     plan = make_plan(exported, clips, count, flow.seed, varied, law, options.samples)
     plan = replace(plan, name=plan.name + run.variant)
+    if options.given is not None:
+        plan = options.given.planned(plan)
     version = ngspice_version(ngspice)
     points = {
         corner: ProcessPoint(pdk, hw.model_copy(update={"corner": corner}), ngspice, version)

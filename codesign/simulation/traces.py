@@ -109,8 +109,8 @@ def write_traces(path: Path, traces: Traces, key: str = "") -> None:
         pq.write_table(table, temporary, compression="zstd")
 
 
-def read_traces(path: Path, key: str = "") -> Traces | None:
-    """A shard; None when it is not there or was written under another key.
+def read_traces(path: Path, key: str | None = "") -> Traces | None:
+    """A shard; None when it is not there or was written under another key (None: any key).
 
     Raises InputError when the file is damaged.
     """
@@ -119,7 +119,7 @@ def read_traces(path: Path, key: str = "") -> Traces | None:
     try:
         table = pq.read_table(path)
         meta = json.loads((table.schema.metadata or {})[_META])
-        if meta["key"] != key:
+        if key is not None and meta["key"] != key:
             return None
         powers = [table[f"power_{block}_w"].to_numpy() for block in BLOCKS]
         arrays: dict[str, Any] = {
