@@ -41,9 +41,9 @@ def command(
     """Say what RUN hears in FILES, mono .wav or .flac at its sample rate, and draw it.
 
     One line per decision: the file, the class, and the margin in units of the unit current, by
-    which the class's logit could fall before the decision leaves it. A file shorter than what the
-    network hears is padded with silence; of a longer one the beginning decides, or with --every
-    each window. The picture shows the sound, the input currents, the states of every layer and the
+    which the class's logit could fall before the decision leaves it. A file is padded or cut to
+    what the network hears, as the clips of training were; with --every each window of a longer one
+    decides. The picture shows the sound, the input currents, the states of every layer and the
     logits with the decision. Transistors are simulated into RUN/sim/classify-..., where finished
     clips are kept.
     """
@@ -76,7 +76,7 @@ def command(
     for window in longer.values():
         console.print(
             f"{window.path} lasts {window.length_s:.2f} s and the network hears "
-            f"{window.window_s:.2f} s: its beginning decides (--every SECONDS hears the rest)",
+            f"{window.window_s:.2f} s: its {window.kept} decides (--every SECONDS hears the rest)",
             markup=False,
         )
     for row, (window, target) in enumerate(zip(windows, targets, strict=True)):

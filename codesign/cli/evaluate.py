@@ -99,7 +99,7 @@ def command(
             )
         )
         figures = read_json(opened.sim_dir(name) / "summary.json", "a summary")
-    found = score(model, given, heard, twin)
+    found = score(opened, model, given, heard, twin)
     write_table(target, found.table)
     describe(found.figures, engine, confusion_rows(found.figures, model.class_names))
     click.echo(target)
@@ -112,8 +112,9 @@ def describe(figures: dict[str, Any], engine: str, rows: list[list[str]]) -> Non
     words = figures["other_words"]
     if words:
         named = ", ".join(list(words)[:_WORDS_NAMED]) + (", ..." * (len(words) > _WORDS_NAMED))
+        kinds = "1 word" if len(words) == 1 else f"{len(words)} words"
         console.print(
-            f"{sum(words.values())} of {figures['clips']} clips are of {len(words)} words the run "
+            f"{sum(words.values())} of {figures['clips']} clips are of {kinds} the run "
             f"does not name ({named}); they count as its class of anything else",
             markup=False,
         )
@@ -126,6 +127,17 @@ def describe(figures: dict[str, Any], engine: str, rows: list[list[str]]) -> Non
         f"{engine}, decision {figures['decision']}: {figures['right']} of {total} clips right, "
         f"accuracy {_percent(figures['accuracy'], figures['accuracy_interval'])}, balanced "
         f"{_percent(figures['balanced_accuracy'], figures['balanced_accuracy_interval'])}",
+        markup=False,
+    )
+    needs = figures["decision_needs"]
+    console.print(
+        f"the decision needs: {needs['elements']}; {needs['memory_bits']} bits"
+        + (
+            f", {needs['capacitors']} capacitors of {1e12 * needs['capacitor_f']:.3g} pF (mean "
+            f"class currents up to {1e9 * needs['full_scale_a']:.3g} nA)"
+            if needs["capacitors"]
+            else ""
+        ),
         markup=False,
     )
     if engine != "twin":

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -26,10 +26,11 @@ class ClipPicture:
     """What a picture shows of one clip; currents in units, values at the end of every frame.
 
     sound [n] inside [-1, 1] at rate_hz. inputs [frames, channels]; states [layers, units, frames],
-    with the gain of every cell [layers, units] (a state is on above half of it); logits
-    [frames, classes] of the engine, and the twin's where the engine is another. compared [classes]
-    is what the rule tells classes apart by. ``taken_frame``: the frame whose end decides, None
-    where all count.
+    with the gain of every cell [layers, units] (a state is on above half of it; None for cells
+    whose states are not two-valued); logits [frames, classes] of the engine, and the twin's where
+    the engine is another. compared [classes] is what the rule tells classes apart by.
+    ``taken_frame``: the frame whose end decides, None where several count;
+    ``first_counted_frame``: the frames before it are shaded, for they count for nothing.
     """
 
     title: str
@@ -38,7 +39,7 @@ class ClipPicture:
     frame_s: float
     inputs: Floats
     states: Floats
-    gains: Floats
+    gains: Floats | None
     logits: Floats
     twin_logits: Floats | None
     compared: Floats
@@ -120,14 +121,22 @@ def _inputs(ax: Axes, side: Axes, picture: ClipPicture, edges: Floats) -> None:
 
 
 def _states(ax: Axes, picture: ClipPicture, layer: int, edges: Floats) -> None:
-    on = picture.states[layer] > picture.gains[layer][:, None] / 2
-    shades = ListedColormap([light("panel"), light("cells")])
-    rows = np.arange(len(on) + 1)
-    ax.pcolormesh(edges, rows, on.astype(float), cmap=shades, vmin=0, vmax=1, rasterized=True)
+    values, count = picture.states[layer], picture.states.shape[1]
+    if picture.gains is not None:
+        shades = LinearSegmentedColormap.from_list("on", [light("panel"), light("cells")])
+        values = (values > picture.gains[layer][:, None] / 2).astype(float)
+        low, high, told = 0.0, 1.0, "dark where one is on"
+    else:
+        names = [light("twin"), light("panel"), light("cells")]
+        shades = LinearSegmentedColormap.from_list("signed", names)
+        high = max(float(np.abs(values).max()), 1e-9)
+        low, told = -high, f"orange to violet: −{number(high)} to {number(high)}"
+    rows = np.arange(count + 1)
+    ax.pcolormesh(edges, rows, values, cmap=shades, vmin=low, vmax=high, rasterized=True)
     for row in rows[1:-1]:
         ax.axhline(row, color=light("page"), linewidth=1.2)
-    _rows(ax, len(on))
-    ax.set_title(f"States, layer {layer}: {len(on)} cells, dark where one is on")
+    _rows(ax, count)
+    ax.set_title(f"States, layer {layer}: {count} cells, {told}")
 
 
 def _rows(ax: Axes, count: int) -> None:

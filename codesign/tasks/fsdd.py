@@ -31,10 +31,13 @@ def load_spoken_digits(task: SpokenDigitsTask, data_dir: Path, seed: int) -> Tas
     digits = ", ".join(str(digit) for digit in task.classes)
     who = f"voices of {', '.join(task.test_speakers)} held out"
     split = "recordings 0-4 of each voice held out" if task.split == "official" else who
-    return speech_task(task, _scan(task, data_dir), seed, f"spoken digits {digits}, {split}")
+    return speech_task(
+        task, scan_spoken_digits(task, data_dir), seed, f"spoken digits {digits}, {split}"
+    )
 
 
-def _scan(task: SpokenDigitsTask, data_dir: Path) -> SpeechFolder:
+def scan_spoken_digits(task: SpokenDigitsTask, data_dir: Path) -> SpeechFolder:
+    """The recordings by digit, in the splits of the task. Raises InputError as loading does."""
     inner = data_dir / "recordings"
     folder = inner if inner.is_dir() else data_dir
     paths = sorted(sounds_in(folder))

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from codesign.errors import InputError
-from codesign.flows import KeywordsTask, SpeechCommandsTask, Task
+from codesign.flows import KeywordsTask, SpeechCommandsTask, SpokenDigitsTask, Task
 from codesign.tasks.audio import read_clip
 from codesign.tasks.base import Split
+from codesign.tasks.fsdd import scan_spoken_digits
 from codesign.tasks.speech_commands import clip_inputs
 from codesign.tasks.speech_folder import SPLITS, UNKNOWN, Clip, SpeechFolder
 from codesign.tasks.speech_folders import scan_folders
@@ -67,7 +68,7 @@ def labelled_clips(
             f"The task '{task.name}' takes no sound, so it scores no folder of recordings; leave "
             "--data away: its own test clips are in the run folder."
         )
-    folder = scan_folders(data_dirs)
+    folder = _scan(task, data_dirs)
     if part == "auto":
         part = "all" if _BY_NAME in folder.split_source else "test"
     label_of, rest = _labels(task, class_names)
@@ -91,6 +92,14 @@ def labelled_clips(
     words = tuple(clip.word for clip in chosen)
     elsewhere = {word: words.count(word) for word in sorted(unnamed) if word in words}
     return Labelled(split, words, part, elsewhere)
+
+
+def _scan(task: Task, data_dirs: Sequence[Path]) -> SpeechFolder:
+    if not isinstance(task, SpokenDigitsTask):
+        return scan_folders(data_dirs)
+    if len(data_dirs) > 1:
+        raise InputError(f"The task '{task.name}' is of one folder; give --data once.")
+    return scan_spoken_digits(task, data_dirs[0])
 
 
 def _labels(task: Task, class_names: Sequence[str]) -> tuple[dict[str, int], int | None]:

@@ -39,7 +39,8 @@ Floats = NDArray[np.float64]
 class Heard:
     """What an engine made of n clips, in units, values at the end of every frame.
 
-    candidates, states (n, layers, units, frames); logits (n, frames, classes); compared and margins
+    candidates, states (n, layers, units, frames), of cells without a circuit as wide as their
+    own; logits (n, frames, classes); compared and margins
     (n, classes), what the decision rule tells classes apart by and how far each is from the
     decision (``codesign.decision``). decision (n,), -1 where a clip failed. Values of failed clips
     are NaN, and status and message say why.
@@ -85,7 +86,7 @@ def hear_twin(model: Model, clips: Split) -> Heard:
     with torch.no_grad():
         for first in range(0, len(clips), _CLIPS_AT_ONCE):
             inputs = clips.currents(slice(first, first + _CLIPS_AT_ONCE)).double()
-            trace = evaluate(parameters, inputs)
+            trace = evaluate(parameters, inputs, model.network.recurrence)
             layers = (torch.stack(v, 1).transpose(-1, -2) for v in (trace.candidates, trace.states))
             parts.append([*layers, trace.logits])
     candidates, states, logits = (torch.cat(part).numpy() for part in zip(*parts, strict=True))

@@ -1,15 +1,16 @@
 """A run scored on labelled clips: a table with one row per clip, and what it adds up to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from codesign.analysis.intervals import mean_interval, wilson
+from codesign.analysis.intervals import mean_proportion, wilson
 from codesign.checkpoint import Model
+from codesign.decision_hardware import needs_of
 from codesign.errors import InputError
 from codesign.files import atomic_path, read_json
 from codesign.runs import Run
@@ -68,7 +69,7 @@ def clips_of(
     return Labelled(split, words, "test", {})
 
 
-def score(model: Model, clips: Labelled, heard: Heard, twin: Heard) -> Evaluation:
+def score(run: Run, model: Model, clips: Labelled, heard: Heard, twin: Heard) -> Evaluation:
     """Decisions against labels and against the software twin's.
 
     Columns: clip, word, label, status ("ok", or why the clip has no result), decision, right,
@@ -96,10 +97,12 @@ def score(model: Model, clips: Labelled, heard: Heard, twin: Heard) -> Evaluatio
     )
     for column in ("right", "agrees"):
         table.loc[~ok, column] = pd.NA
-    return Evaluation(table, figures_of(model, clips, heard, twin))
+    return Evaluation(table, figures_of(run, model, clips, heard, twin))
 
 
-def figures_of(model: Model, clips: Labelled, heard: Heard, twin: Heard) -> dict[str, Any]:
+def figures_of(
+    run: Run, model: Model, clips: Labelled, heard: Heard, twin: Heard
+) -> dict[str, Any]:
     """The headline figures of ``score``, JSON-able."""
     ok, classes = heard.ok, model.classes
     labels, decided = clips.split.labels.numpy()[ok], heard.decision[ok]
@@ -115,7 +118,7 @@ def figures_of(model: Model, clips: Labelled, heard: Heard, twin: Heard) -> dict
         }
         for k, name in enumerate(model.class_names)
     }  # fmt: skip
-    present = [(int(right[k]), int(of_class[k])) for k in range(classes) if of_class[k]]
+    present = [float(right[k] / of_class[k]) for k in range(classes) if of_class[k]]
     total = int(of_class.sum())
     return {
         "decision": str(model.decision),
@@ -124,16 +127,29 @@ def figures_of(model: Model, clips: Labelled, heard: Heard, twin: Heard) -> dict
         "right": int(right.sum()),
         "accuracy": float(right.sum() / total) if total else None,
         "accuracy_interval": wilson(int(right.sum()), total),
-        "balanced_accuracy": float(np.mean([r / n for r, n in present])) if present else None,
-        "balanced_accuracy_interval": mean_interval(present),
+        "balanced_accuracy": sum(present) / len(present) if present else None,
+        "balanced_accuracy_interval": mean_proportion(right.tolist(), of_class.tolist()),
         "classes_without_clips": [n for k, n in enumerate(model.class_names) if not of_class[k]],
         "recall": recalls,
         "confusion": counts.tolist(),
         "twin_agreeing": agreeing,
         "twin_agreement_interval": wilson(agreeing, total),
+        "decision_needs": _needs(run, model, heard),
         "part": clips.part,
         "other_words": dict(clips.elsewhere),
     }
+
+
+def _needs(run: Run, model: Model, heard: Heard) -> dict[str, Any]:
+    """What the decision costs in silicon, at the largest charge that these clips would leave."""
+    hardware, frames = run.flow().hardware, heard.logits.shape[1]
+    counted = model.decision.frames or frames
+    # The charge on its way, not only where it ends: an integrator must not saturate between.
+    charge = np.abs(np.cumsum(heard.logits[heard.ok][:, -counted:], axis=1)) / counted
+    full_scale_a = float(charge.max()) * hardware.unit_current_a if charge.size else 0.0
+    return asdict(
+        needs_of(model.decision, model.classes, frames, hardware.frame_s, full_scale_a)
+    ) | {"full_scale_a": full_scale_a}
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

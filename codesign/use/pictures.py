@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codesign.checkpoint import Model, model_parameters
+from codesign.checkpoint import CHIP_CELL, Model, model_parameters
 from codesign.errors import InputError
 from codesign.report.clip_picture import FORMATS, ClipPicture
 from codesign.rules import Rule
@@ -23,8 +23,11 @@ def picture_of(
     engine: str,
 ) -> ClipPicture:  # fmt: skip
     """The picture of clip ``row``, which the window is of; ``twin`` where it is not the engine."""
-    parameters, (layers, frames) = model_parameters(model), heard.states.shape[1::2]
-    gains = np.stack([parameters[f"layers.{k}.cell.alpha"] for k in range(layers)])
+    layers, frames = heard.states.shape[1::2]
+    gains = None
+    if model.cell == CHIP_CELL:
+        parameters = model_parameters(model)
+        gains = np.stack([parameters[f"layers.{k}.cell.alpha"] for k in range(layers)])
     logits, decision = heard.logits[row], int(heard.decision[row])
     rule = model.decision
     return ClipPicture(
