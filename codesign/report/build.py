@@ -153,9 +153,11 @@ def render_document(
     it belongs to, ``links`` are (file, word) of the pages beside it."""
     scripts = [_asset("theme.js"), _asset("report.js")]
     if any(section.waves for section in sections):
-        scripts.append(_script("ticks", "waves_data", "waves_draw", "waves_controls"))
+        scripts.append(_script("ticks", "zoom", "waves_data", "waves_draw", "waves_controls"))
     if any(section.roots for section in sections):
         scripts.append(_script("ticks", "roots_draw", "roots_controls"))
+    if any(section.course for section in sections):
+        scripts.append(_script("ticks", "zoom", "course_draw", "course_controls"))
     template = _environment().get_template("index.html.j2")
     return template.render(
         name=name,

@@ -156,7 +156,8 @@ class Section:
 
     ``lead`` states the finding in a sentence, after ``badge`` if there is a verdict; ``beside``
     is the table that fills the place next to an odd figure; ``waves`` is the payload of the
-    waveform viewer, ``roots`` that of disagreements; ``link`` is another page and its name.
+    waveform viewer, ``roots`` that of disagreements, ``course`` that of clips from input to
+    decision; ``link`` is another page and its name.
     """
 
     key: str
@@ -170,6 +171,7 @@ class Section:
     waves: dict[str, Any] | None = None
     badge: Badge | None = None
     roots: dict[str, Any] | None = None
+    course: dict[str, Any] | None = None
     link: tuple[str, str] | None = None
 
 

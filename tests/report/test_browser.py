@@ -9,6 +9,7 @@ import pytest
 
 from codesign.report import build_report
 from tests.report.fake_run import Fake, add_explanations, make_run
+from tests.report.test_training_page import learned_run
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -48,6 +49,24 @@ def test_disagreements_are_drawn(tmp_path: Path) -> None:
     facts = dom.partition('data-facts=""')[2].partition("</p>")[0]
     assert f"the reason of root {last['root']}" in facts
     assert '<tr class="chosen">' in dom
+
+
+def test_clips_of_a_training_are_drawn(tmp_path: Path) -> None:
+    """Inputs and two layers as heat maps; candidate, state and four logits as lines."""
+    run = learned_run(tmp_path / "run")
+    dom = dom_of(build_report(run).with_name("training.html"), tmp_path / "profile")
+    stage = dom.partition('data-stage=""')[2].partition("data-readout")[0]
+    assert "Inputs, states and logits of clip" in stage
+    assert len(re.findall("<image ", stage)) == 3
+    assert len(re.findall('href="data:image/png;base64,', stage)) == 3
+    # The mark of the chosen unit is a path too.
+    assert len(re.findall("<path ", stage)) == 2 + 4 + 1
+    assert len(re.findall("<circle ", stage)) == 4 + 1
+    assert "NaN" not in stage
+    facts = dom.partition("data-facts")[2].partition("</p>")[0]
+    assert "Label" in facts
+    picks = dom.partition('data-pick="unit"')[2].partition("</select>")[0]
+    assert picks.count("<option") == 4
 
 
 def test_the_viewer_draws(tmp_path: Path) -> None:

@@ -88,92 +88,11 @@ picks.layer.addEventListener("change", () => { view.layer = +picks.layer.value; 
 picks.unit.addEventListener("change", () => { view.unit = +picks.unit.value; choose(); });
 
 // ---- zooming -------------------------------------------------------------------------------
-const zoom = (from, to) => {
-  const size = Math.min(1, Math.max(to - from, 0.5 / data.frames));
-  view.from = Math.max(0, Math.min(1 - size, from));
-  view.to = view.from + size;
-  draw();
-};
-const around = (factor, centre = (view.from + view.to) / 2) =>
-  zoom(centre - (centre - view.from) * factor, centre + (view.to - centre) * factor);
-const slide = (part) => {
-  const step = part * (view.to - view.from);
-  zoom(view.from + step, view.to + step);
-};
-const actions = { in: () => around(0.5), out: () => around(2), left: () => slide(-0.4),
-  right: () => slide(0.4), all: () => zoom(0, 1) };
-for (const button of viewer.querySelectorAll("[data-zoom]")) {
-  button.addEventListener("click", () => actions[button.dataset.zoom]());
-}
-stage.addEventListener("keydown", (event) => {
-  const action = { "+": "in", "=": "in", "-": "out", ArrowLeft: "left", ArrowRight: "right",
-    0: "all" }[event.key];
-  if (action) { event.preventDefault(); actions[action](); }
+zooming({
+  stage, view, draw, left: LEFT, right: RIGHT, buttons: viewer.querySelectorAll("[data-zoom]"),
+  smallest: () => 0.5 / data.frames, geometry: () => geometry,
+  point: (part) => describe(part * data.frames * frame),
 });
-stage.addEventListener("wheel", (event) => {
-  if (!event.ctrlKey && !event.metaKey) return;
-  event.preventDefault();
-  around(event.deltaY > 0 ? 1.25 : 0.8, geometry.time(place(event)) / (data.frames * frame));
-}, { passive: false });
-stage.addEventListener("dblclick", () => zoom(0, 1));
-
-const place = (event) => {
-  const box = stage.getBoundingClientRect();
-  return ((event.clientX - box.left) / box.width) * geometry.width;
-};
-const pointers = new Map();
-let grip = null;
-const part = (px) => geometry.time(px) / (data.frames * frame);
-stage.addEventListener("pointerdown", (event) => {
-  pointers.set(event.pointerId, place(event));
-  // Synthetic and already released pointers cannot be captured; dragging then ends at the edge.
-  try { stage.setPointerCapture(event.pointerId); } catch (error) { /* nothing to do */ }
-  grip = { from: view.from, to: view.to, places: [...pointers.values()],
-    parts: [...pointers.values()].map(part) };
-});
-stage.addEventListener("pointermove", (event) => {
-  const px = place(event);
-  if (pointers.has(event.pointerId)) pointers.set(event.pointerId, px);
-  const { cursor, brush, width } = geometry;
-  const held = [...pointers.values()];
-  if (held.length === 2 && grip.parts.length === 2) {
-    const width01 = (width - LEFT - RIGHT);
-    const size = Math.abs((grip.parts[1] - grip.parts[0]) / ((held[1] - held[0]) / width01 || 1));
-    const from = grip.parts[0] - ((held[0] - LEFT) / width01) * size;
-    zoom(from, from + size);
-  } else if (held.length === 1 && event.pointerType === "touch") {
-    const moved = ((grip.places[0] - px) / (width - LEFT - RIGHT)) * (grip.to - grip.from);
-    zoom(grip.from + moved, grip.to + moved);
-  } else if (held.length === 1) {
-    brush.setAttribute("x", Math.min(px, grip.places[0]));
-    brush.setAttribute("width", Math.abs(px - grip.places[0]));
-    brush.style.display = "";
-  }
-  const time = geometry.time(px);
-  if (time >= geometry.span[0] && time <= geometry.span[1]) {
-    geometry.cursor.setAttribute("x1", px);
-    geometry.cursor.setAttribute("x2", px);
-    geometry.cursor.style.display = "";
-    describe(time);
-  } else {
-    cursor.style.display = "none";
-  }
-});
-const release = (event) => {
-  const px = place(event);
-  if (grip && pointers.size === 1 && event.type === "pointerup" && event.pointerType !== "touch"
-      && Math.abs(px - grip.places[0]) > 6) {
-    const edges = [part(px), grip.parts[0]].sort((a, b) => a - b);
-    zoom(edges[0], edges[1]);
-  }
-  geometry.brush.style.display = "none";
-  pointers.delete(event.pointerId);
-  grip = pointers.size ? { from: view.from, to: view.to, places: [...pointers.values()],
-    parts: [...pointers.values()].map(part) } : null;
-};
-stage.addEventListener("pointerup", release);
-stage.addEventListener("pointercancel", release);
-stage.addEventListener("pointerleave", () => { geometry.cursor.style.display = "none"; });
 
 keys();
 choose();

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from codesign.report.page import Figure, Section
-from codesign.report.style import class_color, count, light
+from codesign.report.style import class_color, light
 from codesign.report.svg import NARROW, WIDE, drawing, new_figure, plain, render
-from codesign.report.training.data import Floats, Learned
+from codesign.report.training.data import Floats, Learned, rule_words
 from codesign.report.training.heat import binned, heat
 from codesign.training.evidence import Raster
 
@@ -45,17 +45,20 @@ def gallery_of(rasters: tuple[Raster, ...], columns: int) -> list[Raster]:
 
 
 def _caption(learned: Learned, shown: list[Raster]) -> str:
-    rule = learned.rule.replace("_", " ")
+    rule = rule_words(learned.rule)
     states = (
         "Middle: states, one row per unit, layer by layer; full where a cell is on from memory "
         "alone, pale where its candidate drives it."
         if learned.thresholds is not None
         else "Middle: states, one row per unit, layer by layer; blue positive, orange negative."
     )
+    more = len(learned.data.class_names) >= len(shown)
+    rest = " The other classes are in the viewer below." if more else ""
     chosen = "; ".join(f"{plain(raster.clip_id, 40)}: {raster.why}" for raster in shown)
     return (
-        f"Top: input lines, darker for more current. {states} Below: logits; the dots at the end "
-        f"are what {rule} compares, the ring is the decision. Clips: {chosen}."
+        f"Top: input lines, the stronger the tone the more current. {states} Below: logits; "
+        f"the dots at the end are what {rule} compares, the ring is the decision. "
+        f"Clips: {chosen}.{rest}"
     )
 
 
@@ -84,6 +87,8 @@ def _gallery(learned: Learned, shown: list[Raster], width: float, name: str) -> 
             _logits(axes[-1, column], learned, raster, bool(column))
             axes[-1, column].set_xlabel("frame")
             axes[-1, column].set_xlim(0, 1.06 * len(raster.logits))
+        for ax in axes[:-1].flat:
+            ax.xaxis.set_visible(False)
         axes[0, 0].set_ylabel("input")
         for layer in range(layers):
             axes[1 + layer, 0].set_ylabel(f"layer {layer}")
@@ -107,7 +112,7 @@ def _title(ax: Axes, raster: Raster, learned: Learned) -> None:
 
 
 def _bare(ax: Axes, rows: int, frames: int) -> None:
-    ax.set(ylim=(rows, 0), yticks=[], xlim=(0, frames))
+    ax.set(ylim=(rows, 0), yticks=[], xlim=(0, frames), facecolor=light("panel"))
     ax.grid(False)
     for side in ax.spines.values():
         side.set_visible(False)
@@ -191,15 +196,3 @@ def _legend(fig: Drawing, ax: Axes, learned: Learned) -> None:
     handles, labels = ax.get_legend_handles_labels()
     if 1 < len(labels) <= MAX_LOGITS:
         fig.legend(handles, labels, loc="outside lower left", ncols=min(len(labels), 6))
-
-
-def left_out(learned: Learned) -> str:
-    """A sentence on classes whose clips did not fit, or nothing."""
-    assert learned.evidence is not None
-    left = int(learned.evidence.facts.get("raster_clips_left_out") or 0)
-    return f" {count(left)} more were left out to keep the page small." if left else ""
-
-
-def viewer_section(learned: Learned) -> Section | None:
-    """Still to come."""
-    return None

@@ -118,6 +118,8 @@ def _draw(learned: Learned, score: str, width: float, name: str) -> Any:
         allowed = _allowed(history, knobs)
         for ax in axes if allowed else ():
             ax.axvline(allowed, color=light("muted"), linestyle=(0, (1, 2)), linewidth=1.2)
+        for ax in axes[:-1]:
+            ax.xaxis.set_visible(False)
         axes[-1].set(xlabel="optimiser step")
         axes[-1].set_xlim(0, float(history["step"].max()))
         handles, labels = accuracy.get_legend_handles_labels()
@@ -189,8 +191,12 @@ def _strip(ax: Axes, knobs: pd.DataFrame, key: str) -> None:
     ax.fill_between(
         knobs["step"], 0, values / top, color=light(role), alpha=0.75, linewidth=0, step="post"
     )
-    ax.set(ylim=(0, 1.05), yticks=[])
-    ax.set_ylabel(word, rotation=0, ha="right", va="center", fontsize=10)
+    ax.set(ylim=(0, 1.05))
+    ax.yaxis.set_visible(False)
+    ax.text(
+        -0.008, 0.5, word, transform=ax.transAxes, ha="right", va="center", fontsize=10,
+        color=light("muted"),
+    )  # fmt: skip
     ends = f"{values[0]:.2g} → {values[-1]:.2g}"
     if values[0] == values[-1]:
         ends = f"{values[0]:.2g}"

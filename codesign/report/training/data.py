@@ -14,6 +14,7 @@ from codesign.checkpoint import CHIP_CELL
 from codesign.errors import InputError
 from codesign.report.rundata import RunData
 from codesign.report.style import is_number
+from codesign.rules import parse_rule
 from codesign.training.evidence import Evidence, find_evidence
 
 Floats = NDArray[np.float64]
@@ -119,6 +120,23 @@ def load_learned(data: RunData) -> Learned | None:
             raise InputError(f"{path} cannot be read ({error}); train the run again.") from error
         weights = {name: np.asarray(value, np.float64) for name, value in found.items()}
     return Learned(data, find_evidence(data.run), weights)
+
+
+def rule_words(rule: str) -> str:
+    """A decision rule as it stands in a sentence: ``last_k:10`` is "the last 10 frames"."""
+    try:
+        parsed = parse_rule(rule)
+    except ValueError:  # a rule of another version
+        return rule.replace("_", " ")
+    words = {
+        "last_frame": "the last frame",
+        "mean_logit": "the mean logit",
+        "last_k": f"the last {parsed.frames} frames",
+        "majority": "majority of frames",
+        "latch": f"a latch at {parsed.threshold_units:g} units",
+        "every_frame": "every frame",
+    }
+    return words[parsed.name]
 
 
 def unit_name(layer: int, unit: int) -> str:

@@ -8,7 +8,7 @@ from codesign.analysis.intervals import wilson
 from codesign.report.page import Cell, Figure, Matrix, Section, Table, columns, figure, text
 from codesign.report.style import count, fixed, light, percent, signed
 from codesign.report.svg import HALF, drawing, new_figure, plain, render
-from codesign.report.training.data import Learned, Score
+from codesign.report.training.data import Learned, Score, rule_words
 
 MAX_DRAWN = 40
 
@@ -28,7 +28,7 @@ def section(learned: Learned) -> Section | None:
         key="decisions",
         title="Decisions",
         lead=f"{count(right)} of {count(score.total)} {learned.judged} are decided rightly by "
-        f"{learned.rule.replace('_', ' ')}, the rule that was trained.",
+        f"{rule_words(learned.rule)}, the rule that was trained.",
         figures=pictures,
         beside=_classes(names, score, control),
         matrices=_matrix(learned, score),
@@ -93,7 +93,7 @@ def _rules(learned: Learned) -> Table | None:
         trained = name == learned.rule
         rows.append(
             (
-                text(name.replace("_", " ") + (" (trained)" if trained else "")),
+                text(rule_words(name) + (" (trained)" if trained else "")),
                 figure(own.value, percent(own.value)),
                 Cell(f"{fixed(low, 1)} to {fixed(high, 1)}", low),
                 figure(None if control is None else control.value,

@@ -14,6 +14,7 @@ from codesign.report.training import (
     parameters,
     room,
     starts,
+    viewer,
 )
 from codesign.report.training.data import Learned, load_learned
 from codesign.report.training.verdict import training_verdict
@@ -23,7 +24,7 @@ _PARTS: tuple[Callable[[Learned], Section | None], ...] = (
     decisions.section,
     starts.section,
     clips.gallery_section,
-    clips.viewer_section,
+    viewer.section,
     memory.section,
     room.section,
     parameters.section,

@@ -99,7 +99,7 @@ def _distances(table: pd.DataFrame, margin: float, width: float, name: str) -> A
                 ax.yaxis.set_major_formatter(lambda value, _: count(value))
                 ax.set_xlim(edges[0], edges[-1])
         for ax in axes[-1]:
-            ax.set_xlabel("candidate − threshold (units)")
+            ax.set_xlabel(f"{'distance' if width < 500 else 'candidate − threshold'} (units)")
         for ax in axes[:, 0]:
             ax.set_ylabel("pairs")
         return render(fig, name, "Histograms of candidates' distances from thresholds")

@@ -71,7 +71,7 @@ def _scatter(starts: list[dict[str, Any]]) -> Any:
 
 def _caption(starts: list[dict[str, Any]]) -> str:
     ranked = ""
-    if len(starts) >= 4:
+    if len(starts) >= 6:
         validation, test = ([float(start[key]) for start in starts] for key in _KEYS)
         rank = float(spearmanr(validation, test).statistic)
         if is_number(rank):

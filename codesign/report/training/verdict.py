@@ -2,7 +2,7 @@
 
 from codesign.analysis.intervals import paired_difference
 from codesign.report.page import Card
-from codesign.report.sections.verdict import Verdict, judged
+from codesign.report.sections.verdict import Verdict
 from codesign.report.style import (
     MISSING,
     count,
@@ -13,7 +13,7 @@ from codesign.report.style import (
     signed,
     split_quantity,
 )
-from codesign.report.training.data import Learned, Score
+from codesign.report.training.data import Learned, Score, rule_words
 from codesign.report.training.memory import MEMORY_SHARE
 
 _NO_TARGET = "reported, no target"
@@ -27,14 +27,17 @@ def training_verdict(learned: Learned) -> Verdict:
     )  # fmt: skip
     shown = tuple(card for card in cards if card is not None)
     sentence = _sentence(learned)
-    if not any(card.status in ("met", "missed") for card in shown):
+    judged = [card.status for card in shown if card.status in ("met", "missed")]
+    if not judged:
         return Verdict(sentence, None, "Reported, no target", shown)
-    return judged(sentence, shown)
+    proven = judged == ["met"]
+    word = "Memory is used" if proven else "No proof of memory"
+    return Verdict(sentence, proven, word, shown)
 
 
 def _sentence(learned: Learned) -> str:
     score, control = learned.score(), learned.score("memoryless")
-    rule = learned.rule.replace("_", " ")
+    rule = rule_words(learned.rule)
     if score is None:
         return f"Decision by {rule}."
     text = (
@@ -70,7 +73,8 @@ def _control(learned: Learned) -> Card | None:
     control = learned.score("memoryless")
     told = learned.metrics.get("memoryless") or {}
     starts = told.get("starts")
-    tried = f"; best of {count(starts)} starts" if is_number(starts) else ""
+    several = is_number(starts) and starts > 1
+    tried = f"; best of {count(starts)} starts" if several else "; one start"
     if control is None:
         value = (told.get("test") or {}).get("balanced_accuracy")
         if not is_number(value):

@@ -14,7 +14,7 @@ def rules_to_compare(trained: Rule, frames: int) -> list[Rule]:
     """
     if trained == EVERY_FRAME:
         return [trained]
-    last = Rule("last_k", frames=max(1, round(frames / _SHARE_OF_CLIP)))
+    last = Rule("last_k", frames=min(frames, max(2, round(frames / _SHARE_OF_CLIP))))
     numbered = {"last_k": last, "latch": Rule("latch", threshold_units=_LATCH_UNITS)}
     others = [numbered.get(name) or Rule(name) for name in RULE_NAMES if name != EVERY_FRAME.name]
     return [trained, *(rule for rule in others if rule.name != trained.name)]
