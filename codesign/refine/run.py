@@ -177,6 +177,8 @@ def _write(
     save_model(run, Model(network, model.class_names, flow.training.decision, model.weight_grid))
     save_test_split(run, data.test)
     shutil.copyfile(source.history_file, run.history_file)
+    if source.control_file.is_file():
+        shutil.copyfile(source.control_file, run.control_file)
     with atomic_path(run.path / "refine.parquet") as path:
         pd.DataFrame(history).to_parquet(path, index=False)
     classes, rule = len(data.class_names), flow.training.decision

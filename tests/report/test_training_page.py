@@ -27,6 +27,7 @@ from codesign.report.training import (
     memory,
     parameters,
     room,
+    starts,
     viewer,
 )
 from codesign.report.training.data import Learned, Score, load_learned, rule_words
@@ -330,6 +331,21 @@ def test_a_baseline_shows_what_applies(tmp_path: Path) -> None:
     section = parameters.section(learned)
     assert section is not None
     assert [table.title for table in section.tables] == ["Parameters by group"]
+
+
+def test_a_run_of_a_sweep_links_it(learned: Learned) -> None:
+    section = starts.section(learned)
+    assert section is not None
+    assert section.link is None
+    page = learned.data.run.path.with_name("sweep.html")
+    page.write_text("a sweep")
+    try:
+        section = starts.section(learned)
+    finally:
+        page.unlink()
+    assert section is not None
+    assert section.link is not None
+    assert (learned.data.run.report_dir / section.link[0]).resolve() == page.resolve()
 
 
 def test_rules_in_words() -> None:

@@ -31,7 +31,14 @@ def section(learned: Learned) -> Section | None:
         figures=figures,
         beside=_table(starts),
         notes=_notes(scored),
+        link=_sweep(learned),
     )
+
+
+def _sweep(learned: Learned) -> tuple[str, str] | None:
+    """The page of the sweep that the run is part of, seen from the report's folder."""
+    page = learned.data.run.path.parent / "sweep.html"
+    return ("../../sweep.html", "The sweep this run is part of") if page.is_file() else None
 
 
 def _scatter(starts: list[dict[str, Any]]) -> Any:
