@@ -66,8 +66,8 @@ class SpeechSection(Section):
         default=4,
         ge=0,
         le=64,
-        description="altered copies of each training clip of the largest class; the others "
-        "get as many as make all equal",
+        description="altered copies of each training clip of the largest class, on average; the "
+        "others get as many as make all classes equal, and in a class all words",
     )
     augment_shift_s: float = Field(
         default=0.1, ge=0, le=5, description="copies are moved by up to this"

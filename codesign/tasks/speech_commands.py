@@ -57,8 +57,9 @@ def speech_task(task: SpeechTask, folder: SpeechFolder, seed: int, description: 
 
     Inputs are [N, frames, n_mfcc] in units. The training split holds every clip and, after
     them, copies drawn from ``seed``: ``augment_copies`` altered ones of each clip of the largest
-    class, and of the others as many as make all equal (among them the clip as it is, in the same
-    proportion: being altered must say nothing about the class). Validation and test are left as
+    class on average, and of the others as many as make all classes equal, and within a class all
+    words (among them the clip as it is, in about the same proportion: being altered must say
+    nothing about the class). Validation and test are left as
     they are; they alternate between the classes as long as these last, so that any first K clips
     are balanced.
 

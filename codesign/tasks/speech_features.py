@@ -84,8 +84,8 @@ def features_key(
         "features": asdict(settings),
         # Without altered copies the seed and the ranges play no part.
         "copying": asdict(copying) if copying.each else None,
-        # Which clip is copied how often follows from the classes.
-        "labels": [item.label for item in items["train"]],
+        # Which clip is copied how often follows from classes and words.
+        "labels": [(item.label, item.word) for item in items["train"]],
         "noise": [stamp(path) for path in noise_files],
         "clips": {name: [stamp(item.path) for item in items[name]] for name in SPLITS},
     }

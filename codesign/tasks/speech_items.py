@@ -106,18 +106,33 @@ def items_of(task: SpeechTask, folder: SpeechFolder) -> dict[SplitName, list[Ite
 
 
 def copies_of(items: list[Item], augment_copies: int) -> list[int]:
-    """Copies of each training clip, such that all classes end up equally large.
+    """Copies of each training clip, such that all classes end up equally large, and within a class
+    all words: a test asks for each word alike, whatever was recorded most.
 
-    The largest class gets ``augment_copies`` of each of its clips.
+    The largest class gets ``augment_copies`` of each of its clips, on average.
     """
-    sizes = Counter(item.label for item in items)
-    total = max(sizes.values()) * (1 + augment_copies)
-    copies, seen = [], Counter[int]()
+    classes = Counter(item.label for item in items)
+    total = max(classes.values()) * (1 + augment_copies)
+    sizes = {
+        label: Counter(item.word for item in items if item.label == label) for label in classes
+    }
+    shares = {label: _shares(words, total) for label, words in sizes.items()}
+    copies, seen = [], Counter[tuple[int, str]]()
     for item in items:
-        whole, rest = divmod(total - sizes[item.label], sizes[item.label])
-        copies.append(whole + (seen[item.label] < rest))
-        seen[item.label] += 1
+        clips, share = sizes[item.label][item.word], shares[item.label][item.word]
+        whole, rest = divmod(share - clips, clips)
+        copies.append(whole + (seen[item.label, item.word] < rest))
+        seen[item.label, item.word] += 1
     return copies
+
+
+def _shares(sizes: Counter[str], total: int) -> dict[str, int]:
+    """``total`` clips over words, equally, but to none fewer than it has."""
+    shares: dict[str, int] = {}
+    for word, size in sizes.most_common():
+        share, rest = divmod(total - sum(shares.values()), len(sizes) - len(shares))
+        shares[word] = max(size, share + (rest > 0))
+    return shares
 
 
 def shared_speakers(items: dict[SplitName, list[Item]]) -> int:

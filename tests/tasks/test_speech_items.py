@@ -12,6 +12,7 @@ from codesign.errors import InputError
 from codesign.flows import KeywordsTask, SpeechCommandsTask, load_flow, parse_flow
 from codesign.tasks import load_task
 from codesign.tasks.base import TaskData
+from codesign.tasks.speech_items import Item, copies_of
 from tests.tasks.sounds import folder
 
 
@@ -50,6 +51,26 @@ def test_classes_of_different_size_are_balanced_by_copies(data: Path) -> None:
     task = load_task(keywords("up", "yes", "no"), data, 0)
     assert torch.bincount(task.train.labels).tolist() == [6, 6, 6]
     assert len(set(task.train.ids)) == 18
+
+
+def test_words_of_a_class_are_balanced_by_copies_and_none_loses_a_clip() -> None:
+    counts = {("a", 1): 4, ("b", 0): 6, ("c", 0): 1, ("d", 0): 2}
+    items = [
+        Item(f"{word}/{n}", word, "", None, label)
+        for (word, label), size in counts.items()
+        for n in range(size)
+    ]
+
+    def rows(augment_copies: int) -> dict[str, int]:
+        found: Counter[str] = Counter()
+        for item, copies in zip(items, copies_of(items, augment_copies), strict=True):
+            assert copies >= 0
+            found[item.word] += 1 + copies
+        return dict(found)
+
+    assert rows(2) == {"a": 27, "b": 9, "c": 9, "d": 9}
+    assert rows(1) == {"a": 18, "b": 6, "c": 6, "d": 6}
+    assert rows(0) == {"a": 9, "b": 6, "c": 1, "d": 2}
 
 
 def test_silence_and_unknown_are_classes_like_the_others(data: Path) -> None:
