@@ -180,4 +180,4 @@ def short_keys(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _safe(value: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.+\-]+", "-", value.strip("\"'")).strip("-") or "x"
+    return re.sub(r"[^A-Za-z0-9_.+\-]+", "-", value.strip("\"'")).strip("-") or "x"
