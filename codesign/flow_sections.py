@@ -33,6 +33,10 @@ class NetworkSection(Section):
         default="fq_bmru",
         description="fq_bmru is the cell of the chip; the others are baselines without a circuit",
     )
+    start: dict[str, float] = Field(
+        default_factory=dict,
+        description="settings of a baseline's start, as in slow_frames = 100; docs/cells.md",
+    )
     state_dim: int = Field(default=8, ge=1, le=1024, description="d: units per recurrent layer")
     layers: int = Field(default=2, ge=1, le=8, description="recurrent layers")
 

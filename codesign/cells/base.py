@@ -12,6 +12,7 @@ the state before the first frame is ``initial`` [*S, state width, B], 0 when Non
 is kept as real parts followed by imaginary parts, so every tensor here is real.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ class CellStart:
         return self.drives.get(drive, Aim(0.0, 1.0))
 
 
+@dataclass(frozen=True)
 class Cell(ABC):
     """One kind of recurrent cell; frozen dataclasses whose fields are settings of the start.
 
@@ -158,6 +160,15 @@ class SteppedCell(Cell):
             state = self.step(dict(zip(names, frame, strict=True)), own, state, soft)
             states.append(state)
         return torch.stack(states, dim=-2)
+
+
+def time_constants(fast_frames: float, slow_frames: float, units: int) -> Tensor:
+    """Time constants [units] in frames, from fast to slow by equal factors.
+
+    A leaky unit that keeps k of its state per frame forgets over 1 / (1 - k) frames, more than 1.
+    """
+    fast = max(fast_frames, 1.01)
+    return torch.logspace(math.log10(fast), math.log10(max(slow_frames, fast)), units)
 
 
 def over_frames(vector: Tensor) -> Tensor:

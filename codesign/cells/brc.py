@@ -12,16 +12,26 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from codesign.cells.base import HARD, Aim, CellStart, Softness, SteppedCell, Tensors
+from codesign.cells.base import (
+    HARD,
+    Aim,
+    CellStart,
+    Softness,
+    SteppedCell,
+    Tensors,
+    time_constants,
+)
 
 
 @dataclass(frozen=True)
 class Brc(SteppedCell):
-    """keep: mean drive of the gate k; bistable: mean drive of the gate a, of a new network."""
+    """fast_frames, slow_frames, gate_spread: as minGRU's, of the gate k. gain: mean drive of the
+    gate a; above 0 most units of a new network are bistable."""
 
     name: ClassVar[str] = "brc"
 
-    keep: float = 1.0
+    fast_frames: float = 2.0
+    slow_frames: float = 0.0
     gain: float = 0.0
     gate_spread: float = 1.0
 
@@ -39,10 +49,11 @@ class Brc(SteppedCell):
             name: torch.randn(shape, generator=generator) / shape[-1] ** (len(shape) - 1) ** 0.5
             for name, shape in self.own(units).items()
         }
+        tau = time_constants(self.fast_frames, self.slow_frames or frames, units)
         return CellStart(
             own=own,
             drives={
-                "keep": Aim(self.keep, self.gate_spread),
+                "keep": Aim(torch.log(tau - 1), self.gate_spread),
                 "gain": Aim(self.gain, self.gate_spread),
             },
         )

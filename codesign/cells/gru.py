@@ -4,7 +4,7 @@
     n = tanh(W x + b + r (U h + c)),  h <- k h + (1 - k) n
 
 Its gates see the state, so it runs frame after frame. The bias of the keep gate k is drawn for
-the sequence's length (Tallec and Ollivier, arXiv:1804.11188: chrono initialisation).
+the sequence's length (after Tallec and Ollivier, arXiv:1804.11188: chrono initialisation).
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,25 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from codesign.cells.base import HARD, Aim, CellStart, Softness, SteppedCell, Tensors
+from codesign.cells.base import (
+    HARD,
+    Aim,
+    CellStart,
+    Softness,
+    SteppedCell,
+    Tensors,
+    time_constants,
+)
 
 
 @dataclass(frozen=True)
 class Gru(SteppedCell):
-    """keep_bias: mean drive of the keep gate of a new network, or None for time constants drawn
-    between two frames and the sequence's length."""
+    """fast_frames, slow_frames, gate_spread: as minGRU's, of the keep gate."""
 
     name: ClassVar[str] = "gru"
 
-    keep_bias: float | None = None
+    fast_frames: float = 2.0
+    slow_frames: float = 0.0
     gate_spread: float = 1.0
 
     def drives(self, units: int) -> dict[str, int]:
@@ -37,15 +45,14 @@ class Gru(SteppedCell):
 
     def start(self, units: int, frames: int, generator: torch.Generator) -> CellStart:
         """Orthogonal recurrent matrices, and a spread of time constants."""
-        if self.keep_bias is None:
-            span = max(frames - 2, 0) * torch.rand(units, generator=generator) + 1
-            keep: Tensor | float = torch.log(span)
-        else:
-            keep = self.keep_bias
+        tau = time_constants(self.fast_frames, self.slow_frames or frames, units)
         own = {name: _orthogonal(units, generator) for name in ("keep", "reset", "candidate")}
         return CellStart(
             own=own | {"candidate_bias": torch.zeros(units)},
-            drives={"keep": Aim(keep, self.gate_spread), "reset": Aim(0.0, self.gate_spread)},
+            drives={
+                "keep": Aim(torch.log(tau - 1), self.gate_spread),
+                "reset": Aim(0.0, self.gate_spread),
+            },
         )
 
     def step(self, drives: Tensors, own: Tensors, state: Tensor, soft: Softness = HARD) -> Tensor:

@@ -22,13 +22,14 @@ from codesign.cells.scan import linear_scan
 
 @dataclass(frozen=True)
 class Lru(Cell):
-    """radius: |lambda| of a new network lies in the ring between these, uniform in area; None
-    makes the outer one a time constant of the sequence's length. phase: largest angle of lambda,
-    in radians per frame."""
+    """fast_frames, slow_frames: lambda of a new network lies in the ring between the radii of
+    these time constants, exp(-1 / frames), uniform in area; slow_frames 0 is the sequence's length.
+    phase: largest angle of lambda, in radians per frame."""
 
     name: ClassVar[str] = "lru"
 
-    radius: tuple[float, float | None] = (0.5, None)
+    fast_frames: float = 2.0
+    slow_frames: float = 0.0
     phase: float = math.pi / 10
 
     def drives(self, units: int) -> dict[str, int]:
@@ -45,9 +46,8 @@ class Lru(Cell):
 
     def start(self, units: int, frames: int, generator: torch.Generator) -> CellStart:
         """lambda on a ring, as the paper draws it (section 3.3)."""
-        inner, outer = self.radius
-        if outer is None:
-            outer = max(inner, math.exp(-1 / frames))
+        inner = math.exp(-1 / self.fast_frames)
+        outer = max(inner, math.exp(-1 / (self.slow_frames or frames)))
         square = inner**2 + (outer**2 - inner**2) * torch.rand(units, generator=generator)
         angle = self.phase * torch.rand(units, generator=generator)
         return CellStart(

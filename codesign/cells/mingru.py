@@ -4,27 +4,35 @@
 
 Gates and candidates depend on the input alone, so a whole sequence is one linear scan. The
 candidate is signed, as in the algorithm's plain form. What a unit can remember is set by its gate
-at the start: a gate of bias b forgets over 1 + exp(-b) frames.
+at the start: with a drive b it forgets over 1 + exp(-b) frames.
 """
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from codesign.cells.base import Aim, CellStart, ScannedCell, Softness, Tensors
+from codesign.cells.base import (
+    Aim,
+    CellStart,
+    ScannedCell,
+    Softness,
+    Tensors,
+    time_constants,
+)
 
 
 @dataclass(frozen=True)
 class MinGru(ScannedCell):
-    """gate_bias: the mean gate drive of the first and of the last unit of a new network, others
-    evenly between; None makes the last unit's time constant the sequence's length."""
+    """fast_frames, slow_frames: time constants of the first and the last unit of a new network,
+    others between by equal factors; slow_frames 0 is the sequence's length. gate_spread: standard
+    deviation of the gate drives."""
 
     name: ClassVar[str] = "mingru"
 
-    gate_bias: tuple[float | None, float] = (None, 0.0)
+    fast_frames: float = 2.0
+    slow_frames: float = 0.0
     gate_spread: float = 1.0
 
     def drives(self, units: int) -> dict[str, int]:
@@ -36,13 +44,9 @@ class MinGru(ScannedCell):
         return {}
 
     def start(self, units: int, frames: int, generator: torch.Generator) -> CellStart:
-        """Time constants spread over the units, from two frames to the whole sequence."""
-        slow, fast = self.gate_bias
-        if slow is None:
-            slow = min(fast, -math.log(max(frames - 1, 1)))
-        return CellStart(
-            own={}, drives={"gate": Aim(torch.linspace(slow, fast, units), self.gate_spread)}
-        )
+        """Time constants spread over the units: a gate of 1 / tau has the drive -log(tau - 1)."""
+        tau = time_constants(self.fast_frames, self.slow_frames or frames, units)
+        return CellStart(own={}, drives={"gate": Aim(-torch.log(tau - 1), self.gate_spread)})
 
     def coefficients(self, drives: Tensors, own: Tensors, soft: Softness) -> tuple[Tensor, Tensor]:
         """a = 1 - z, b = z (W x + b)."""

@@ -5,9 +5,11 @@ the chip's limits: no grid, no ranges, no margins at thresholds, no price on cur
 current; mismatch, data, decision, starts and selection are the same.
 """
 
+from dataclasses import fields, replace
 from typing import Literal
 
 from codesign.cells import Cell, cell_named
+from codesign.errors import InputError
 from codesign.flows import Flow, TrainingSection
 from codesign.network import Network
 from codesign.tasks.base import TaskData
@@ -16,8 +18,25 @@ Kind = Literal["network", "memoryless"]
 
 
 def cell_of(flow: Flow, kind: Kind = "network") -> Cell:
-    """The cell of the flow's network, or of its control."""
-    return cell_named("memoryless" if kind == "memoryless" else flow.network.cell)
+    """The cell of the flow's network, or of its control, with the start that the flow asks for.
+
+    Raises InputError for a setting of the start that the cell does not have.
+    """
+    cell = cell_named("memoryless" if kind == "memoryless" else flow.network.cell)
+    asked = flow.network.start
+    if cell.first_quadrant and asked:
+        raise InputError(
+            f"network.start is for baselines; a new {cell.name} network is set by the keys "
+            "training.initial_*."
+        )
+    known = [field.name for field in fields(cell) if field.type is float]
+    for key in asked:
+        if key not in known:
+            raise InputError(
+                f"network.start.{key} is no setting of {cell.name}; it has "
+                f"{', '.join(known) or 'none'}."
+            )
+    return replace(cell, **asked)
 
 
 def kinds_of(flow: Flow) -> tuple[Kind, ...]:

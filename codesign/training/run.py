@@ -21,7 +21,7 @@ from codesign.flows import Flow
 from codesign.runs import Run, create_run
 from codesign.tasks import DataDirs, TaskData, load_task
 from codesign.testset import save_test_split
-from codesign.training.choice import Kind, kinds_of, network_of
+from codesign.training.choice import Kind, cell_of, kinds_of, network_of
 from codesign.training.evidence import Networks, record_evidence
 from codesign.training.group import GroupSpec, GroupState
 from codesign.training.group_file import fingerprint
@@ -63,6 +63,7 @@ def train(
         return run
     began = time.monotonic()
     _check_device(flow)
+    cell_of(flow)  # a start it cannot have is refused before anything is read or written
     data = load_task(flow.task, data_dir, flow.seed)
     _check_decision(flow, data)
     create_run(run_dir, flow)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from codesign.cells import CELLS
+from codesign.cells.mingru import MinGru
 from codesign.checkpoint import load_chip_model, load_model
 from codesign.cli.main import main
 from codesign.decision import decide
@@ -18,7 +19,7 @@ from codesign.flows import Flow, dump_flow, load_flow, parse_flow
 from codesign.report import build_report
 from codesign.testset import load_test_split
 from codesign.training import train
-from codesign.training.choice import settings_of
+from codesign.training.choice import cell_of, settings_of
 
 
 def flow(cell: str, **training: Any) -> Flow:
@@ -81,6 +82,24 @@ def test_only_cells_with_a_leak_anneal_it() -> None:
     assert settings_of(flow("bmru")).leak_start == Flow().training.leak_start
     assert settings_of(flow("cmru")).leak_start == 0
     assert settings_of(flow("hybrid")).leak_fraction == Flow().training.leak_fraction
+
+
+def test_a_flow_sets_the_start_of_a_baseline(tmp_path: Path) -> None:
+    slow = load_flow("digits", ("network.cell=mingru", "network.start.slow_frames=50"))
+    cell = cell_of(slow)
+    assert isinstance(cell, MinGru)
+    gate = cell.start(4, 8, torch.Generator()).aim("gate").mean
+    assert isinstance(gate, torch.Tensor)
+    torch.testing.assert_close(1 / torch.sigmoid(gate[[0, -1]]), torch.tensor([2.0, 50.0]))
+    for key, cell_name, said in (
+        ("slow", "lru", "no setting of lru; it has fast_frames, slow_frames, phase"),
+        ("slow_frames", "hybrid", "no setting of hybrid; it has none"),
+        ("beta_lo_units", "fq_bmru", "keys training.initial_"),
+    ):
+        wrong = load_flow("digits", (f"network.cell={cell_name}", f"network.start.{key}=3"))
+        with pytest.raises(InputError, match=said):
+            train(wrong, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_learning_rate_is_the_cells_where_the_flow_leaves_it_open(tmp_path: Path) -> None:
