@@ -23,7 +23,7 @@ CellName = Literal[
 ]  # fmt: skip
 
 # Where a flow leaves training.learning_rate open; measured, see docs/cells.md.
-_LEARNING_RATES = dict.fromkeys(get_args(CellName), 1e-2) | {"fq_bmru": 2e-2, "memoryless": 2e-2}
+_LEARNING_RATES = dict.fromkeys(get_args(CellName), 3e-2) | {"fq_bmru": 2e-2, "memoryless": 2e-2}
 
 
 class NetworkSection(Section):

@@ -105,10 +105,10 @@ def test_a_flow_sets_the_start_of_a_baseline(tmp_path: Path) -> None:
 def test_the_learning_rate_is_the_cells_where_the_flow_leaves_it_open(tmp_path: Path) -> None:
     assert flow("fq_bmru") == flow("fq_bmru", learning_rate=2e-2)
     found = flow("gru")
-    assert found.training.learning_rate == 1e-2
+    assert found.training.learning_rate == 3e-2
     assert flow("gru", learning_rate=0.5).training.learning_rate == 0.5
     # What a run folder states is what was used, and stays it.
     kept = tmp_path / "flow.toml"
     kept.write_text(dump_flow(found))
     assert load_flow(kept) == found
-    assert load_flow("digits", ("network.cell=gru",)).training.learning_rate == 1e-2
+    assert load_flow("digits", ("network.cell=gru",)).training.learning_rate == 3e-2
