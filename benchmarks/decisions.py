@@ -6,8 +6,8 @@
 For each rule some starts of a d = 8 network and of its memoryless control are trained; of every
 start the checkpoint chosen on validation by its own rule is scored on the test split under all
 rules (mean and worst of the starts, balanced accuracy; nothing is selected on test). Prints the
-table and writes it, with every start, to OUT/<task>.csv and <task>.md. Rules that decide late start
-from networks that remember (wide windows), as docs/theory.md has it; nothing else differs.
+table and writes it, with every start, to OUT/<task>.csv and <task>.md. Nothing but the
+rule differs: the flows are `digits` with ten classes and `kws_yes`, both at d = 8.
 """
 
 import argparse
@@ -20,17 +20,10 @@ from typing import Any
 import torch
 
 from codesign.flows import Flow, load_flow
-from codesign.network import FirstQuadrantNetwork
 from codesign.rules import parse_rule
 from codesign.tasks import TaskData, load_task
-from codesign.training.group import (
-    CELLS,
-    GroupSpec,
-    Kind,
-    network_shape,
-    new_state,
-    train_group,
-)
+from codesign.training.choice import Kind, cell_of, network_of
+from codesign.training.group import GroupSpec, new_state, train_group
 from codesign.training.packing import packing_of
 from codesign.training.scores import balanced_accuracy, predictions_of
 
@@ -38,26 +31,20 @@ RULES = {
     "digits": ("last_frame", "last_k:4", "mean_logit", "majority", "latch:2"),
     "keyword": ("last_frame", "last_k:20", "mean_logit", "majority", "latch:2"),
 }
-LATE = ("last_frame", "last_k", "latch")
-REMEMBERING = (
-    "training.initial_beta_lo_units=0.6", "training.initial_width_units=2.5",
-    "training.initial_center=window",
-)  # fmt: skip
 
 
 def flow_of(task: str, rule: str, steps: int) -> Flow:
     common = ("network.state_dim=8", f"training.decision={rule}", f"training.steps={steps}")
     if task == "digits":
         return load_flow("digits", (*common, "task.classes=[0,1,2,3,4,5,6,7,8,9]"))
-    late = REMEMBERING if rule.partition(":")[0] in LATE else ()
-    return load_flow("kws_yes", (*common, *late, "training.evaluate_every=100"))
+    return load_flow("kws_yes", (*common, "training.evaluate_every=100"))
 
 
 def trained(kind: Kind, flow: Flow, data: TaskData, starts: int) -> dict[str, torch.Tensor]:
     """The checkpoints of some starts, with a leading dimension [starts]."""
     spec = GroupSpec(kind, tuple(range(starts)))
     state = train_group(spec, flow, data, new_state(spec, flow, data), lambda _: None)
-    packing = packing_of(FirstQuadrantNetwork(*network_shape(flow, data)))
+    packing = packing_of(network_of(flow, data))
     return packing.unpack(state.best_rows)
 
 
@@ -71,7 +58,9 @@ def rows_of(task: str, data: TaskData, starts: int, steps: int) -> list[dict[str
         for kind, count in kinds:
             parameters = trained(kind, flow, data, count)
             for judged in RULES[task]:
-                found = predictions_of(parameters, data.test, parse_rule(judged), CELLS[kind])
+                found = predictions_of(
+                    parameters, data.test, parse_rule(judged), cell_of(flow, kind)
+                )
                 scores = balanced_accuracy(found, data.test.labels, classes)
                 rows += [
                     {"task": task, "model": kind, "trained": rule, "decided": judged,

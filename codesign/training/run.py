@@ -152,6 +152,11 @@ def _check_decision(flow: Flow, data: TaskData) -> None:
             f"training.decision = {flow.training.decision}, but the task has a label for {has}; "
             f"take {wanted}."
         )
+    if flow.training.decision.frames > data.train.frames:
+        raise InputError(
+            f"training.decision = {flow.training.decision}, but a clip has {data.train.frames} "
+            "frames; average at most that many, or take mean_logit."
+        )
 
 
 def _discard_results(run: Run) -> None:

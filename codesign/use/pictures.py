@@ -15,6 +15,11 @@ from codesign.tasks.base import Split
 from codesign.use.engines import Heard
 from codesign.use.listen import Window
 
+_ENGINES = {
+    "twin": "software twin",
+    "batched": "transistors (batched engine)",
+    "ngspice": "transistors (ngspice)",
+}
 _UNFIT = re.compile(r"[^A-Za-z0-9_.@-]+")
 
 
@@ -45,7 +50,7 @@ def picture_of(
         decision=decision,
         margin_units=float(heard.margins[row, decision]),
         rule=str(rule),
-        engine={"twin": "software twin"}.get(engine, f"transistors in {engine}"),
+        engine=_ENGINES[engine],
         taken_frame=taken_frame(logits, rule),
         first_counted_frame=frames - rule.frames if rule.name == "last_k" else 0,
     )

@@ -96,6 +96,7 @@ def test_workers_get_the_same_data(tmp_path: Path, text: Path) -> None:
     [
         (_characters(decision="last_frame"), "label for every frame; take every_frame"),
         (_listops(decision="every_frame"), "label for every clip, not every frame"),
+        (_listops(decision="last_k:999"), "average at most that many, or take mean_logit"),
     ],
 )
 def test_a_rule_that_does_not_fit_the_labels(
