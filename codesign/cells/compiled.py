@@ -22,6 +22,7 @@ SOURCE = native.Source(
 )
 # Below this many numbers a thread costs more to start than it saves.
 _SHARED = 1 << 19
+_LARGE_BYTES = 1 << 23
 
 
 def library() -> ctypes.CDLL | None:
@@ -32,6 +33,17 @@ def library() -> ctypes.CDLL | None:
 def threads_for(numbers: int) -> int:
     """How many threads a kernel should take for so many numbers; the results are the same."""
     return torch.get_num_threads() if numbers >= _SHARED else 1
+
+
+def fresh(like: Tensor) -> Tensor:
+    """An uninitialised tensor for results of a kernel.
+
+    Where it is large, in large pages: to fault in small ones takes longer than the scan.
+    """
+    result = torch.empty_like(like)
+    if result.nbytes >= _LARGE_BYTES and (found := library()) is not None:
+        found.large_pages(ctypes.c_void_p(result.data_ptr()), ctypes.c_int64(result.nbytes))
+    return result
 
 
 def plain(x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codesign.cells.compiled import library, plain, threads_for
+from codesign.cells.compiled import fresh, library, plain, threads_for
 
 Composed = Callable[..., Tensor]
 _POINTER, _INDEX = ctypes.c_void_p, ctypes.c_int64
@@ -140,7 +140,7 @@ class _Latch(torch.autograd.Function):
         functions = _functions(candidate.dtype)
         assert functions is not None
         call = _Call(candidate, (beta_hi, width, alpha), initial, resets, leak, sharpness)
-        states = torch.empty_like(call.kept[0])
+        states = fresh(call.kept[0])
         functions[0](ctypes.byref(call.structure), states.data_ptr(), call.threads)
         ctx.composed, ctx.settings = composed, (leak, sharpness)
         ctx.save_for_backward(candidate, beta_hi, width, alpha, initial, resets, states)
@@ -161,7 +161,7 @@ class _Latch(torch.autograd.Function):
         parameters = (beta_hi, width, alpha)
         call = _Call(candidate, parameters, initial, resets, *ctx.settings)
         arriving = plain(gradients[0])
-        to_candidate = torch.empty_like(call.kept[0])
+        to_candidate = fresh(call.kept[0])
         sums = candidate.new_empty((3, *call.sums))
         to_initial = torch.empty_like(call.kept[4]) if wanted[4] else None
         functions[1](

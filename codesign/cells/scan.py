@@ -6,8 +6,8 @@ at h_t, the total gradient is
     G_t = g_t + a_{t+1}* G_{t+1},    dL/db_t = G_t,    dL/da_t = G_t h_{t-1}*,    dL/dh_0 = a_1* G_1
 
 (* the complex conjugate, torch's convention). A reset before frame t is a_t = 0. On the CPU a
-compiled kernel does each direction in one pass over the data; elsewhere, in other dtypes, or
-without a compiler, plain torch does. docs/scan.md has the figures.
+compiled kernel does each direction in one pass over the data, on CUDA a Triton program; in other
+dtypes, or where there is no compiler or no Triton, plain torch does. docs/scan.md has the figures.
 """
 
 from types import ModuleType
@@ -16,11 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codesign.cells import scan_native, scan_torch
+from codesign.cells import scan_native, scan_torch, scan_triton
 
 
 def _backend(x: Tensor) -> ModuleType:
-    return scan_native if scan_native.serves(x) else scan_torch
+    for backend in (scan_native, scan_triton):
+        if backend.serves(x):
+            return backend
+    return scan_torch
 
 
 class _LinearScan(torch.autograd.Function):

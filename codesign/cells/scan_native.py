@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from codesign.cells.compiled import library, plain, threads_for
+from codesign.cells.compiled import fresh, library, plain, threads_for
 
 _NAMES = {
     torch.float32: "float32",
@@ -51,7 +51,7 @@ def forward(a: Tensor, b: Tensor, initial: Tensor | None) -> Tensor:
     assert functions is not None
     a, b = plain(a), plain(b)
     start = None if initial is None else plain(initial)
-    states = torch.empty_like(b)
+    states = fresh(b)
     functions[0](
         a.data_ptr(),
         b.data_ptr(),
@@ -75,8 +75,8 @@ def backward(
     assert functions is not None
     a, arriving = plain(a), plain(arriving)
     start = None if initial is None else plain(initial)
-    to_a = torch.empty_like(a) if wants_a else None
-    to_b = torch.empty_like(a)
+    to_a = fresh(a) if wants_a else None
+    to_b = fresh(a)
     to_initial = torch.empty_like(start) if wants_initial and start is not None else None
     functions[1](
         a.data_ptr(),

@@ -102,3 +102,14 @@ def test_without_a_compiler_torch_does_it_and_says_so_once(
     assert len(messages) == 1
     assert "no-such-compiler was found" in messages[0]
     assert "slower" in messages[0]
+
+
+@needs_compiler
+def test_results_in_large_pages_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking for large pages changes where memory comes from, not what is in it."""
+    g = torch.Generator().manual_seed(0)
+    a, b, arriving = (torch.randn(3, 500, 67, generator=g) for _ in range(3))
+    small, _ = _both(0.5 * a, b, None, arriving)
+    monkeypatch.setattr(compiled, "_LARGE_BYTES", 1)
+    large, _ = _both(0.5 * a, b, None, arriving)
+    assert all(torch.equal(x, y) for x, y in zip(small, large, strict=True))
