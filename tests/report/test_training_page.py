@@ -323,6 +323,12 @@ def test_a_baseline_shows_what_applies(tmp_path: Path) -> None:
     assert learned.thresholds is None
     assert memory.section(learned) is None
     assert clips.gallery_section(learned) is not None
+    drawn = curves.section(learned)
+    assert drawn is not None
+    assert "grid" not in drawn.figures[0].svg
+    leads = room.section(learned)
+    assert leads is not None
+    assert leads.beside is None
     assert "do not apply" in " ".join(measured.section(learned).notes)
     assert not viewer.payload(learned)["bistable"]
     cards = {card.label: card for card in training_verdict(learned).cards}

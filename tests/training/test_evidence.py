@@ -237,7 +237,9 @@ def test_evidence_is_kept_as_it_was(tmp_path: Path, evidence: Evidence) -> None:
         pd.testing.assert_frame_equal(getattr(kept, name), getattr(evidence, name))
     for one, other in zip(kept.rasters, evidence.rasters, strict=True):
         assert one.why == other.why
-        np.testing.assert_allclose(one.states, other.states, rtol=1e-3)
+        for node in ("inputs", "candidates", "states", "logits", "compared"):
+            kept_node, node_now = getattr(one, node), getattr(other, node)
+            np.testing.assert_allclose(kept_node, node_now, rtol=1e-3, atol=1e-4)
     size = sum(path.stat().st_size for path in run.evidence_dir.iterdir())
     assert size < 2_000_000
 

@@ -52,13 +52,18 @@ def _caption(learned: Learned, shown: list[Raster]) -> str:
         if learned.thresholds is not None
         else "Middle: states, one row per unit, layer by layer; blue positive, orange negative."
     )
-    more = len(learned.data.class_names) >= len(shown)
-    rest = " The other classes are in the viewer below." if more else ""
+    assert learned.evidence is not None
+    more = len(learned.evidence.rasters) > len(shown)
+    rest = " The viewer below has those of the other classes." if more else ""
     chosen = "; ".join(f"{plain(raster.clip_id, 40)}: {raster.why}" for raster in shown)
+    decided = (
+        ""
+        if shown[0].label < 0
+        else f"; the dots at the end are what {rule} compares, the ring is the decision"
+    )
     return (
-        f"Top: input lines, the stronger the tone the more current. {states} Below: logits; "
-        f"the dots at the end are what {rule} compares, the ring is the decision. "
-        f"Clips: {chosen}.{rest}"
+        f"Top: input lines, the stronger the tone the more current. {states} "
+        f"Below: logits{decided}. Clips: {chosen}.{rest}"
     )
 
 

@@ -85,21 +85,28 @@ def _knobs(learned: Learned) -> pd.DataFrame | None:
 
 
 def _caption(learned: Learned, score: str) -> str:
+    control = bool((learned.data.history["model"] == "memoryless").any())
     word = "Balanced" if "balanced" in score else "Plain"
     return (
         "Top: cross-entropy of the kept start on its training batches (thin) and on validation "
         f"(bold), of the other starts on validation (grey). Middle: {word.lower()} validation "
-        "accuracy by the deployed decision; dashed: the control without memory, every start; the "
-        "ring is the checkpoint. Below: what the schedule did meanwhile, each strip from 0 to its "
-        "largest value. Only right of the dotted line, with exact latches and weights on the "
-        "grid, may a checkpoint be chosen."
+        "accuracy by the deployed decision; "
+        + ("dashed: the control without memory, every start; " if control else "")
+        + "the ring is the checkpoint. Below: what the schedule did meanwhile, each strip from 0 "
+        "to its largest value."
+        + (
+            " Only right of the dotted line, with exact latches and weights on the grid, may a "
+            "checkpoint be chosen."
+            if learned.on_chip
+            else ""
+        )
     )
 
 
 def _draw(learned: Learned, score: str, width: float, name: str) -> Any:
     history, knobs = learned.data.history, _knobs(learned)
     kept = kept_start(learned)
-    strips = [] if knobs is None else [key for key in _KNOBS if key in knobs and knobs[key].any()]
+    strips = _strips(learned, knobs)
     with drawing():
         fig = new_figure((width, 470 + 26.0 * len(strips)))
         heights = [190.0, 190.0, *[26.0] * len(strips)]
@@ -129,6 +136,14 @@ def _draw(learned: Learned, score: str, width: float, name: str) -> Any:
             shown.values(), shown.keys(), loc="outside upper left", ncols=2 if width < 500 else 4
         )
         return render(fig, name, "Loss, accuracy and schedules over the steps of training")
+
+
+def _strips(learned: Learned, knobs: pd.DataFrame | None) -> list[str]:
+    """The schedules that did anything; grid and margin are for networks of the chip."""
+    if knobs is None:
+        return []
+    names = list(_KNOBS) if learned.on_chip else ["leak", "learning_rate"]
+    return [name for name in names if name in knobs and knobs[name].any()]
 
 
 def _lines(

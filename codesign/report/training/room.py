@@ -41,9 +41,11 @@ def section(learned: Learned) -> Section | None:
         key="room",
         title="Room to err",
         lead="A transistor's candidate is off by a few hundredths of a unit: what lies that close "
-        "to the threshold that decides may go either way.",
+        "to the threshold that decides may go either way."
+        if learned.on_chip
+        else "A baseline has no circuit that could err; its leads are here to compare.",
         figures=tuple(figures),
-        beside=_measures_table(measures),
+        beside=_measures_table(measures) if measures else None,
         tables=tuple(tables),
     )
 

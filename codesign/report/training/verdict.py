@@ -105,8 +105,8 @@ def _memory(learned: Learned) -> Card | None:
         label="What memory is worth",
         value=signed(points),
         unit="points",
-        detail=f"95 % interval {signed(low)} to {signed(high)}, same clips: {count(sum(gained))} "
-        f"right with memory alone, {count(sum(lost))} without it alone",
+        detail=f"95 % interval {signed(low)} to {signed(high)}, on the same {learned.judged}: "
+        f"{count(sum(gained))} right with memory alone, {count(sum(lost))} without it alone",
         target="interval above zero",
         status="met" if low is not None and low > 0 else "missed",
     )
@@ -133,10 +133,11 @@ def _room(learned: Learned) -> Card | None:
     near, ties = (margin.get(name) for name in ("fraction_within_0.05_units", "near_tie_fraction"))
     if not is_number(near):
         return None
-    tests = (learned.metrics.get("splits") or {}).get("test") or {}
+    score = learned.score()
     detail = "candidates within 0.05 units of a threshold, all units and frames of the test clips"
     if is_number(ties):
-        detail += f"; {percent(ties)} of {count(tests.get('count'))} decisions within 0.1 units"
+        of = f"of {count(score.total)} decisions" if score else "of decisions"
+        detail += f"; {percent(ties)} {of} within 0.1 units"
     return Card("Close to a threshold", _value(near), "%", detail, _NO_TARGET, "info")
 
 

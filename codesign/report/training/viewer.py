@@ -28,8 +28,7 @@ def section(learned: Learned) -> Section | None:
     return Section(
         key="clips",
         title="Clip by clip",
-        lead=f"{count(shown)} clips, every unit: its candidate against its thresholds, when it "
-        f"was set and cleared.{rest}",
+        lead=f"{count(shown)} clips, every unit: its candidate and its state in each frame.{rest}",
         course=payload(learned),
     )
 

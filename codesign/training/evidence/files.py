@@ -89,8 +89,11 @@ def save_evidence(run: Run, evidence: Evidence) -> None:
     for name in _TABLES:
         with atomic_path(folder / f"{name}.parquet") as temporary:
             getattr(evidence, name).to_parquet(temporary, index=False)
+    # Contiguous: safetensors writes the memory of an array whatever its strides.
     tensors = {
-        f"{number}.{node}": np.clip(getattr(raster, node), -_HALF, _HALF).astype(np.float16)
+        f"{number}.{node}": np.ascontiguousarray(
+            np.clip(getattr(raster, node), -_HALF, _HALF), np.float16
+        )
         for number, raster in enumerate(evidence.rasters)
         for node in _NODES
     }

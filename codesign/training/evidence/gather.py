@@ -19,7 +19,7 @@ from codesign.training.evidence.clips import MAX_FRAMES, Raster, choose_clips, c
 from codesign.training.evidence.rules import rules_to_compare
 from codesign.training.evidence.units import ChipSums, forgetting
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_ROWS = 20_000  # rows of clips.parquet
 _VALUES_AT_ONCE = 4_000_000  # of one node: bounds memory
 
