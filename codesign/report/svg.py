@@ -122,10 +122,15 @@ def render(figure: Figure, name: str, label: str) -> Markup:
     # Text that matplotlib has just written: nobody else's, no document type, no entities.
     root = ET.fromstring(buffer.getvalue())  # noqa: S314
     _strip(root)
+    # matplotlib makes ids of hashes of coordinates, whose last bits its layout does not repeat.
+    ids: dict[str, str] = {}
+    for element in root.iter():
+        if (own := element.get("id")) and _local(element.tag) != "g":
+            ids.setdefault(own, f"{name}-{len(ids)}")
     for element in root.iter():
         element.tag = _local(element.tag)
         element.attrib = {
-            _local(key): _value(_local(key), value, name)
+            _local(key): _value(_local(key), value, ids)
             for key, value in element.attrib.items()
             if not (_local(key) == "id" and element.tag == "g")
         }
@@ -163,15 +168,15 @@ _FAMILY = re.compile(r"font-family: [^;]*; ?")
 _LONG = re.compile(r"(-?\d+\.\d{2})\d+")
 
 
-def _value(key: str, value: str, name: str) -> str:
+def _value(key: str, value: str, ids: dict[str, str]) -> str:
     if key == "id":
-        return f"{name}-{value}"
+        return ids[value]
     if key == "href" and value.startswith("#"):
-        return f"#{name}-{value[1:]}"
+        return f"#{ids[value[1:]]}"
     if key in ("d", "x", "y", "transform", "points"):
         return " ".join(_LONG.sub(r"\1", value).split())
     if key == "clip-path":
-        return value.replace("url(#", f"url(#{name}-")
+        return f"url(#{ids[value[5:-1]]})"
     if key == "style":
         value = _HEX.sub(lambda match: _COLOURS[match.group()], _FAMILY.sub("", value))
         return _LONG.sub(r"\1", value).replace(": ", ":").replace("; ", ";")
