@@ -59,6 +59,11 @@ class SpeechFolder:
         """
         if word in self.clips:
             return self.clips[word]
+        if word == SILENCE:
+            raise InputError(
+                f"{self.path} has no '{SILENCE}' ({key}) and no noise to make it from; put long "
+                f"recordings of noise in its folder {NOISE}."
+            )
         near = difflib.get_close_matches(word.lower(), self.clips, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"It has: {', '.join(self.clips)}."
         raise InputError(f"{self.path} has no clips of '{word}' ({key}); {hint}")

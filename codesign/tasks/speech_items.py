@@ -93,14 +93,7 @@ def items_of(task: SpeechTask, folder: SpeechFolder) -> dict[SplitName, list[Ite
                 Item(f"{SILENCE}/{split}-{n}", SILENCE, "", None, label_of[SILENCE])
                 for n in range(round(each))
             ]
-        parts = [[item for item in here if item.label == k] for k in range(len(classes))]
-        for one, part in zip(classes, parts, strict=True):
-            if not part:
-                what = f"'{one.name}'" if len(one.words) == 1 else "the other words"
-                raise InputError(
-                    f"{folder.path} has no clips of {what} in its {split} split "
-                    f"({folder.split_source}); add recordings or change the split."
-                )
+        parts = _by_class(here, classes, split, folder)
         items[split] = here if split == "train" else _in_turn(parts)
     return items
 
@@ -139,6 +132,21 @@ def shared_speakers(items: dict[SplitName, list[Item]]) -> int:
     """Speakers heard in more than one split: anything but 0 flatters the test accuracy."""
     pairs = {(item.speaker, name) for name in SPLITS for item in items[name] if item.speaker}
     return sum(count > 1 for count in Counter(speaker for speaker, _ in pairs).values())
+
+
+def _by_class(
+    items: list[Item], classes: tuple[SpeechClass, ...], split: SplitName, folder: SpeechFolder
+) -> list[list[Item]]:
+    """The items of each class. Raises InputError for a class without any."""
+    parts = [[item for item in items if item.label == label] for label in range(len(classes))]
+    for one, part in zip(classes, parts, strict=True):
+        if not part:
+            what = f"'{one.name}'" if len(one.words) == 1 else "the other words"
+            raise InputError(
+                f"{folder.path} has no clips of {what} in its {split} split "
+                f"({folder.split_source}); add recordings or change the split."
+            )
+    return parts
 
 
 def _in_order(task: SpeechTask) -> tuple[str, ...]:

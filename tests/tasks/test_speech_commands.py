@@ -147,7 +147,9 @@ def test_silence_is_made_from_noise(data: Path) -> None:
 
 def test_silence_without_noise_is_refused(data: Path) -> None:
     (data / "_background_noise_" / "fan.wav").unlink()
-    assert "_silence_" in refusal(with_(others=("no", "_silence_")), data)
+    message = refusal(with_(others=("no", "_silence_")), data)
+    assert "'_silence_' (task.others)" in message
+    assert "_background_noise_" in message
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
