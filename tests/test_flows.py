@@ -53,7 +53,7 @@ def test_an_unknown_key_suggests_the_nearest(data: dict[str, object], key: str, 
 
 def test_an_unknown_key_like_nothing_lists_the_known_ones() -> None:
     message = _wrong({"network": {"zzzzzzzz": 1}})
-    assert "known keys: cell, state_dim, layers" in message
+    assert "known keys: cell, start, state_dim, layers" in message
 
 
 @pytest.mark.parametrize(
