@@ -1,6 +1,6 @@
 """Baselines on the digits: learning rate and start of each cell against accuracy.
 
-    python benchmarks/baselines.py > reports/probes/digits.txt
+    python benchmarks/baselines.py     # reports/probes/digits.txt holds its first rows
 
 Ten classes by rows of eight pixels, decided at the last row; d = 8 and two layers unless a row says
 otherwise, five seeds advanced together, the same loss, batches and number of steps for all. Choices

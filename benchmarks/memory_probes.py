@@ -1,6 +1,6 @@
 """Which cells learn to remember, from which start: seeds that converge, and after how many steps.
 
-    python benchmarks/memory_probes.py --frames 50
+    python benchmarks/memory_probes.py --frames 50     # reports/probes/copy_first.txt
 
 Task: copy_first, four symbols (chance 25 %); the symbol of the first frame is to be named at the
 last, every other frame shows a random symbol. One recurrent layer of eight units, five seeds
