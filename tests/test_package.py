@@ -78,6 +78,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
         "dev",
         "docs",
         "speech",
+        "voices",
     }
     assert len(licences) == 1
 

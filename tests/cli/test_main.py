@@ -77,7 +77,7 @@ def test_an_unknown_command_suggests_the_nearest(capsys: pytest.CaptureFixture[s
     assert main(["simulat"]) == 2
     assert "did you mean 'simulate'?" in capsys.readouterr().err
     assert main(["zzz"]) == 2
-    assert "known: train, export-netlist" in capsys.readouterr().err
+    assert "known: train, sweep" in capsys.readouterr().err
 
 
 def test_an_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

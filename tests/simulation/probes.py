@@ -21,7 +21,8 @@ def law(scale: float = 1.0) -> MismatchLaw:
     """gf180mcu's mismatch, its constants ``scale`` times as large."""
     given = load_adapter("gf180mcu").mismatch.model_dump()
     for name in ("nmos", "pmos"):
-        given[name] = {key: scale * value for key, value in given[name].items()}
+        constants = {key: scale * given[name][key] for key in given[name] if key != "slope_factor"}
+        given[name] |= constants
     return MismatchLaw.model_validate(given)
 
 
