@@ -1,6 +1,6 @@
 """The compiled kernels of the cells on the CPU: built on first use, or done without.
 
-C++ through ctypes and not numba: measured side by side, numba's loops take 1.4 to 2.7 times as long
+C++ through ctypes and not numba: measured side by side, numba's loops take 1.4 to 2.8 times as long
 on small tensors and as long on large ones, its import and cached code cost seconds at every start
 of a process, and the batched engine asks for the compiler anyway (docs/scan.md).
 """
