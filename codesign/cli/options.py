@@ -18,6 +18,17 @@ def run_argument(function: F) -> F:
     return click.argument("run", required=False, type=click.Path(path_type=Path))(function)
 
 
+def data_option(function: F) -> F:
+    """Where the recordings of a flow's task are."""
+    return click.option(
+        "--data",
+        "data_dirs",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="Folder of recordings, for flows that need one; several are read as one.",
+    )(function)
+
+
 def pdk_root_option(function: F) -> F:
     """Where to look for the process before anything else."""
     return click.option(

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from codesign.cli.options import console
+from codesign.cli.options import console, data_option
 from codesign.errors import SpecificationFailed
 from codesign.flows import load_flow
 from codesign.report.sweep import build_sweep_page, label
@@ -51,13 +51,7 @@ _LISTED = 30
     type=click.Path(path_type=Path),
     help="Sweep folder [runs/<flow name>-sweep].",
 )
-@click.option(
-    "--data",
-    "data_dirs",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Folder of recordings, for flows that need one; several are read as one.",
-)
+@data_option
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE",
     help="Change one key of the flow in all combinations, as in training.steps=500.",

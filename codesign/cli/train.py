@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from codesign.cli.options import console, pdk_root_option
+from codesign.cli.options import console, data_option, pdk_root_option
 from codesign.errors import InputError
 from codesign.files import read_json
 from codesign.flows import Flow, load_flow
@@ -30,13 +30,7 @@ from codesign.training import is_finished, train
 @click.option(
     "--run", "run_dir", type=click.Path(path_type=Path), help="Run folder [runs/<flow name>]."
 )
-@click.option(
-    "--data",
-    "data_dirs",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Folder of recordings, for flows that need one; several are read as one.",
-)
+@data_option
 @click.option(
     "--set",
     "overrides",

@@ -90,11 +90,12 @@ def start_seed(flow: Flow, kind: Kind, start: int) -> int:
 def new_state(spec: GroupSpec, flow: Flow, data: TaskData) -> GroupState:
     """A group before its first step."""
     shape, cell = network_shape(flow, data), cell_of(flow, spec.kind)
+    sample = data.train.sample()
     rows = torch.stack(
         [
             initial_row(
                 shape,
-                data.train.sample(),
+                sample,
                 flow.training,
                 torch.Generator().manual_seed(start_seed(flow, spec.kind, start)),
                 cell,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from codesign.cells import DEFAULT_SHARPNESS, Cell
+from codesign.cells import Cell
 from codesign.flows import TrainingSection
 from codesign.network import Trace, evaluate
 from codesign.training import fused
@@ -50,9 +50,7 @@ def read_network(
     stray: Tensor | None = None,
 ) -> Reading:
     """Evaluate networks on inputs [B, T, n_in], units; arguments as in ``network.evaluate``."""
-    sharpness = (
-        settings.surrogate_sharpness if leak or torch.is_grad_enabled() else DEFAULT_SHARPNESS
-    )
+    sharpness = settings.surrogate_sharpness  # of gradients alone: no value depends on it
     if fused.serves(parameters, inputs, cell):
         margin = settings.margin_units if settings.margin_weight else 0.0
         found = fused.one_pass(parameters, inputs, cell, leak, sharpness, stray, margin)
