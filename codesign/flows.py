@@ -6,6 +6,7 @@ known one.
 """
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -53,6 +54,7 @@ __all__ = [
 ]
 
 
+_SHORT_NUMBER = re.compile(r"[+-]?(\.\d+|\d+\.)(e[+-]?\d+)?", re.IGNORECASE)  # not of TOML
 _TASKS: dict[str, type[BaseModel]] = {
     section.model_fields["name"].default: section for section in get_args(get_args(Task)[0])
 }
@@ -130,16 +132,23 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
         raise InputError(
             f"--set {override!r} is not of the form key=value, as in training.steps=500."
         )
-    try:
-        value = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
     table = data
     for part in parts[:-1]:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise InputError(f"--set {override!r}: '{part}' is a value, not a section.")
-    table[parts[-1]] = value
+    table[parts[-1]] = _value(text.strip())
+
+
+def _value(text: str) -> Any:
+    """A value in TOML syntax; a number without digits on one side of its point, as in .9; or the
+    text itself."""
+    if _SHORT_NUMBER.fullmatch(text):
+        return float(text)
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def _lists_to_tuples(value: Any) -> Any:

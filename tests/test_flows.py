@@ -119,6 +119,13 @@ def test_overrides_are_toml_values_or_bare_words() -> None:
     assert flow.hardware.unit_current_a == 5e-10
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [(".9", 0.9), ("+.5", 0.5), ("1.", 1.0), ("5.e-1", 0.5), (".25E0", 0.25)]
+)
+def test_a_number_may_lack_the_digits_on_one_side_of_its_point(text: str, value: float) -> None:
+    assert load_flow("digits", (f"training.margin_weight={text}",)).training.margin_weight == value
+
+
 def test_a_later_override_wins() -> None:
     assert load_flow("digits", ("seed=1", "seed=2")).seed == 2
 
