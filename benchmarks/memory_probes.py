@@ -3,10 +3,11 @@
     python benchmarks/memory_probes.py --frames 50     # reports/probes/copy_first.txt
 
 Task: copy_first, four symbols (chance 25 %); the symbol of the first frame is to be named at the
-last, every other frame shows a random symbol. One recurrent layer of eight units, five seeds
-advanced together, the same loss, batches, optimiser and learning rate for all cells. A seed has
-converged at the first validation, of the deployed cell (eps = 0), at which at least 95 % of its
-decisions are right; a row ends when all have, or after --steps steps.
+last, every other frame shows a random symbol (with --distractors a share of them; 0: silence). One
+recurrent layer of eight units, five seeds advanced together, the same loss, batches, optimiser and
+learning rate for all cells. A seed has converged at the first validation, of the deployed cell
+(eps = 0), at which at least 95 % of its decisions are right; a row ends when all have, or after
+--steps steps.
 
 Each cell has three starts that differ in how long a new unit remembers: a few frames, some twenty,
 or about the whole sequence (leaky units: their time constants; threshold units: how far thresholds
@@ -36,6 +37,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "BMRU": ("bmru", {}),
     "BMRU, eps = 0": ("bmru", _NO_ANNEALING),
     "FQ-BMRU": ("fq_bmru", {}),
+    "FQ-BMRU, eps = 0": ("fq_bmru", {"surrogate_sharpness": 3.0, **_NO_ANNEALING}),
     "minGRU": ("mingru", {}),
     "LRU": ("lru", {}),
 }
@@ -72,7 +74,8 @@ def flow_of(row: str, start: str, given: argparse.Namespace, frames: int) -> Flo
         network["start"] = {"threshold": _WRITES[start]}
     task = {
         "name": "probe", "kind": "copy_first", "frames": frames, "classes": 4,
-        "train_clips": given.clips, "validation_clips": 128, "test_clips": 4,
+        "distractor_rate": given.distractors, "train_clips": given.clips,
+        "validation_clips": 128, "test_clips": 4,
     }  # fmt: skip
     return parse_flow({"task": task, "network": network, "training": training | changes}, row)
 
@@ -106,16 +109,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--clips", type=int, default=2048, help="different training clips")
+    parser.add_argument(
+        "--distractors", type=float, default=1.0, help="share of later frames with a symbol"
+    )
     parser.add_argument("--rate", type=float, default=1e-2)
     parser.add_argument("--enough", type=float, default=0.95)
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(
         f"copy_first, 4 symbols, 1 layer of 8 units, {given.seeds} seeds, at most {given.steps} "
-        f"steps of {given.batch} of {given.clips} clips, Adam at {given.rate:g}; converged: "
-        f"{given.enough:.0%}"
+        f"steps of {given.batch} of {given.clips} clips, Adam at {given.rate:g}; a symbol in "
+        f"{given.distractors:.0%} of the later frames; converged: {given.enough:.0%}"
     )
-    print(f"{'frames':>6} {'cell':<14}{'start':<8}{'converged':>10}{'steps':>26}"
+    print(f"{'frames':>6} {'cell':<17}{'start':<8}{'converged':>10}{'steps':>26}"
           f"{'worst':>8}{'best':>7}{'cpu s':>7}")  # fmt: skip
     total: dict[str, list[int]] = {row: [0, 0] for row in given.rows}
     for frames in given.frames:
@@ -131,7 +137,7 @@ def main() -> None:
                 total[row][1] += given.seeds
                 steps = " ".join("-" if step is None else str(step) for step in found.steps)
                 print(
-                    f"{frames:>6} {row:<14}{start:<8}{f'{len(reached)} of {given.seeds}':>10}"
+                    f"{frames:>6} {row:<17}{start:<8}{f'{len(reached)} of {given.seeds}':>10}"
                     f"{steps:>26}{min(found.best):>8.1%}{max(found.best):>7.1%}"
                     f"{time.process_time() - began:>7.1f}",
                     flush=True,

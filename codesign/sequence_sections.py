@@ -32,6 +32,12 @@ class ProbeTask(Section):
     event_rate: float = Field(
         default=0.1, gt=0, lt=1, description="events per frame of flip_flop and parity"
     )
+    distractor_rate: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="share of the frames without a cue that show a symbol; 0: silence",
+    )
     every_frame: bool = Field(
         default=False, description="a label for every frame instead of one for the clip"
     )

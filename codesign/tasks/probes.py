@@ -1,7 +1,8 @@
 """Memory probes: sequences whose label needs what was seen long before, and nothing else.
 
 Lines of copy_first, delayed_recall and flip_flop: one per symbol, and a cue. Every frame shows a
-symbol; only one that comes with the cue counts, all others are distractors. (copy_first follows
+symbol (of those without a cue a share of ``distractor_rate``); only one that comes with the cue
+counts, all others are distractors. (copy_first follows
 Vecoven et al., 2021, "A bio-inspired bistable recurrent cell": there a real number is to be
 copied and nothing marks the first one; here it is a symbol, marked because a feed-forward stack
 that starts from nothing cannot know which frame is the first.) Lines of counting and parity: one
@@ -49,6 +50,7 @@ def load_probe_task(task: ProbeTask, seed: int) -> TaskData:
             "source": "generated",
             "kind": task.kind,
             "lines": _LINES[task.kind],
+            **({"distractor_rate": task.distractor_rate} if task.kind in _CUED else {}),
             "input_scale_units": task.input_scale_units,
             "input_floor_units": task.input_floor_units,
         },
@@ -67,11 +69,15 @@ def _split(task: ProbeTask, name: str, size: int, frames: int, rng: np.random.Ge
     )
 
 
-def _cued(task: ProbeTask, symbols: Labels, cues: Bits) -> tuple[Bits, Labels]:
+def _cued(
+    task: ProbeTask, symbols: Labels, cues: Bits, rng: np.random.Generator
+) -> tuple[Bits, Labels]:
     """Lines and labels where the symbol of the latest cue is to be remembered."""
     clips, frames = symbols.shape
     lines = np.zeros((clips, frames, task.classes + 1), np.bool_)
     np.put_along_axis(lines, symbols[..., None], True, axis=2)
+    if task.distractor_rate < 1:
+        lines &= (cues | (rng.random(cues.shape) < task.distractor_rate))[..., None]
     lines[..., -1] = cues
     latest = np.maximum.accumulate(np.where(cues, np.arange(frames), -1), axis=1)
     held = np.take_along_axis(symbols, latest.clip(0), axis=1)
@@ -84,7 +90,7 @@ def _remember(
     symbols = rng.integers(task.classes, size=cues.shape)
     last = cues.shape[1] - 1 - cues[:, ::-1].argmax(axis=1)
     symbols[np.arange(len(cues)), last] = wanted
-    return _cued(task, symbols, cues)
+    return _cued(task, symbols, cues, rng)
 
 
 def _copy_first(
@@ -144,7 +150,8 @@ _GENERATORS: dict[str, Generator] = {
     "counting": _counting,
     "parity": _parity,
 }
+_CUED = ("copy_first", "delayed_recall", "flip_flop")
 _LINES = {
-    **dict.fromkeys(("copy_first", "delayed_recall", "flip_flop"), "one per symbol, cue"),
+    **dict.fromkeys(_CUED, "one per symbol, cue"),
     **dict.fromkeys(("counting", "parity"), "event, no event"),
 }
