@@ -20,7 +20,8 @@ import pandas as pd
 LAST_FRAME = ("training.decision=last_frame", "training.initial_width_units=4.0")
 SHORT = "training.steps=3000"
 LONG = ("training.starts=6", "training.steps=8000")
-MILD = ("training.starts=16", "training.mismatch_percent=5.0")
+MILD = ("training.mismatch_percent=5.0",)
+WIDE = ("training.starts=48", SHORT, "training.initial_width_units=4.0", *MILD)
 FREE = ("training.mismatch_percent=0.0", "training.starts=2", "training.steps=2000")
 
 
@@ -30,7 +31,7 @@ def networks(word: str) -> dict[str, tuple[str, ...]]:
     sizes = {
         "d16": ("network.state_dim=16", *(LONG if long else ("training.starts=5",))),
         "d8": ("network.state_dim=8", f"training.starts={16 if long else 8}", SHORT),
-        "d4": ("network.state_dim=4", *(("training.starts=24", SHORT) if long else MILD)),
+        "d4": ("network.state_dim=4", *(WIDE if long else ("training.starts=16", *MILD))),
         "d16-last": (
             "network.state_dim=16", f"training.starts={5 if long else 4}", SHORT, *LAST_FRAME
         ),
