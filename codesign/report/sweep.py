@@ -41,8 +41,8 @@ def render_sweep(name: str, asked: dict[str, Any], runs: pd.DataFrame, board: pd
     keys = [key for key in runs.columns if key not in RUN_COLUMNS]
     failed = int((runs["status"] == "failed").sum())
     facts = [
-        f"{count(len(board))} combinations of {len(keys)} keys",
-        f"{count(runs['seed'].nunique())} seeds each",
+        f"{_many(len(board), 'combination')} of {_many(len(keys), 'key')}",
+        f"{_many(runs['seed'].nunique(), 'seed')} each",
         f"flow {asked.get('flow', MISSING)}",
     ]
     notices = [
@@ -74,6 +74,10 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
+def _many(number: int, thing: str) -> str:
+    return f"{count(number)} {thing}{'s' * (number != 1)}"
+
+
 def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -92,7 +96,7 @@ def _verdict(runs: pd.DataFrame, board: pd.DataFrame, keys: list[str]) -> Verdic
     total = float(done["wall_s"].sum())
     cards = (
         Card("Chosen by validation", percent(first["test_mean"]).removesuffix("\u00a0%"), "% test",
-             f"mean of {count(len(own))} seeds, worst {percent(first['test_worst'])}, best "
+             f"mean of {_many(len(own), 'seed')}, worst {percent(first['test_worst'])}, best "
              f"{percent(first['test_best'])}; balanced, {count(clips)} test clips each (95 % "
              f"interval of one such run {percent(span[0])} to {percent(span[1])})",
              "reported, no target", "info"),
@@ -108,6 +112,8 @@ def _verdict(runs: pd.DataFrame, board: pd.DataFrame, keys: list[str]) -> Verdic
     )  # fmt: skip
     sentence = (
         f"By validation the best of {count(len(board))} combinations is {label(first, keys)}."
+        if len(board) > 1
+        else f"One combination: {label(first, keys)}."
     )
     passed = len(done) == len(runs)
     word = "All runs finished" if passed else f"{count(len(runs) - len(done))} runs failed"

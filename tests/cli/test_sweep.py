@@ -61,6 +61,8 @@ def test_a_sweep_ranks_by_validation_and_takes_finished_runs(
     page = (folder / "sweep.html").read_text()
     assert "never by test" in page
     assert "state_dim-3_seed-1" in page
+    assert "2 combinations of 1 key" in page
+    assert "1 keys" not in page
 
     before = written(folder)
     more = [*GRID, "--run", "s"]

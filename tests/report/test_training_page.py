@@ -235,6 +235,21 @@ def test_use_of_units_in_words_and_points() -> None:
     assert use["driven_share"].iloc[3] == 0.25
 
 
+def test_a_cell_that_is_always_on_does_not_count_as_one_that_remembers(learned: Learned) -> None:
+    assert learned.evidence is not None
+    units = learned.evidence.units.copy()
+    for kind in ("on", "held"):
+        units[kind] = units[kind].where(units.index > 0, units["frames"])
+    always = replace(learned, evidence=replace(learned.evidence, units=units))
+    shown = memory.section(always)
+    assert shown is not None
+    remembering = memory.uses(units).count("remembers")
+    assert shown.lead.startswith(f"{remembering} of {len(units)} ")
+    (card,) = [c for c in training_verdict(always).cards if c.label.startswith("Cells that use")]
+    assert (card.value, card.unit) == (str(remembering), f"of {len(units)}")
+    assert "1 always" in card.detail
+
+
 def test_the_schedule_is_that_of_the_training() -> None:
     settings = TrainingSection(steps=1000, grid_ramp_fraction=0.2, margin_ramp_fraction=0.5)
     table = curves.schedule(settings)

@@ -61,11 +61,15 @@ def usage(units: pd.DataFrame, clips: int, balanced: float) -> pd.DataFrame:
     table["changes_per_clip"] = (units["sets"] + units["clears"]) / clips
     table["hold_frames"] = units["held"] / units["holds"].where(units["holds"] > 0)
     table["points_lost"] = 100 * (balanced - units["forgotten_balanced_accuracy"])
-    table["use"] = [
-        _word(on, held, frames)
-        for on, held, frames in zip(units["on"], units["held"], units["frames"], strict=True)
-    ]
+    table["use"] = uses(units)
     return table
+
+
+def uses(units: pd.DataFrame) -> list[str]:
+    """In a word, what each unit does with its state: remembers, hardly remembers, follows its
+    candidate, never on, always on."""
+    counts = zip(units["on"], units["held"], units["frames"], strict=True)
+    return [_word(on, held, frames) for on, held, frames in counts]
 
 
 def _word(on: int, held: int, frames: int) -> str:

@@ -14,7 +14,7 @@ from codesign.report.style import (
     split_quantity,
 )
 from codesign.report.training.data import Learned, Score, rule_words
-from codesign.report.training.memory import MEMORY_SHARE
+from codesign.report.training.memory import MEMORY_SHARE, uses
 
 _NO_TARGET = "reported, no target"
 
@@ -145,15 +145,14 @@ def _used(learned: Learned) -> Card | None:
     units = learned.thresholds
     if units is None:
         return None
-    holds = int((units["held"] >= MEMORY_SHARE * units["frames"]).sum())
-    never = int((units["on"] == 0).sum())
-    always = int((units["on"] == units["frames"]).sum())
+    words = uses(units)
+    never, always = (count(words.count(f"{when} on")) for when in ("never", "always"))
     return Card(
         label="Cells that use their memory",
-        value=count(holds),
+        value=count(words.count("remembers")),
         unit=f"of {count(len(units))}",
         detail=f"on from memory alone in at least {percent(MEMORY_SHARE, 0)} of the frames of the "
-        f"test clips; {count(never)} are never on, {count(always)} always",
+        f"test clips; {never} are never on, {always} always",
         target=_NO_TARGET,
         status="info",
     )
