@@ -1,13 +1,15 @@
 """Networks trained under every decision rule, each scored under every rule.
 
     python benchmarks/decisions.py digits --out reports/decisions
-    python benchmarks/decisions.py keyword --data DIR --out reports/decisions
+    python benchmarks/decisions.py yes --data DIR --out reports/decisions
+    python benchmarks/decisions.py right --data DIR --steps 3000 --starts 5 --out reports/decisions
 
-For each rule some starts of a d = 8 network and of its memoryless control are trained; of every
+For each rule some starts of a network and one of its memoryless control are trained; of every
 start the checkpoint chosen on validation by its own rule is scored on the test split under all
 rules (mean and worst of the starts, balanced accuracy; nothing is selected on test). Prints the
-table and writes it, with every start, to OUT/<task>.csv and <task>.md. Nothing but the
-rule differs: the flows are `digits` with ten classes and `kws_yes`, both at d = 8.
+table and writes it, with every start, to OUT/<task>.csv and <task>.md. Nothing but the rule
+differs: the flows are `digits` with ten classes and `kws_yes`, both at d = 8, and `kws_right` at
+d = 16.
 """
 
 import argparse
@@ -27,17 +29,24 @@ from codesign.training.group import GroupSpec, new_state, train_group
 from codesign.training.packing import packing_of
 from codesign.training.scores import balanced_accuracy, predictions_of
 
+_KEYWORD = ("last_frame", "last_k:20", "mean_logit", "majority", "latch:2")
 RULES = {
     "digits": ("last_frame", "last_k:4", "mean_logit", "majority", "latch:2"),
-    "keyword": ("last_frame", "last_k:20", "mean_logit", "majority", "latch:2"),
+    "yes": _KEYWORD,
+    "right": _KEYWORD,
 }
+STATE_DIM = {"digits": 8, "yes": 8, "right": 16}
 
 
 def flow_of(task: str, rule: str, steps: int) -> Flow:
-    common = ("network.state_dim=8", f"training.decision={rule}", f"training.steps={steps}")
+    common = (
+        f"network.state_dim={STATE_DIM[task]}",
+        f"training.decision={rule}",
+        f"training.steps={steps}",
+    )
     if task == "digits":
         return load_flow("digits", (*common, "task.classes=[0,1,2,3,4,5,6,7,8,9]"))
-    return load_flow("kws_yes", (*common, "training.evaluate_every=100"))
+    return load_flow(f"kws_{task}", (*common, "training.evaluate_every=100"))
 
 
 def trained(kind: Kind, flow: Flow, data: TaskData, starts: int) -> dict[str, torch.Tensor]:
@@ -101,7 +110,9 @@ def table(task: str, rows: list[dict[str, Any]], starts: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=sorted(RULES))
-    parser.add_argument("--data", type=Path, help="Speech Commands folder, for keyword")
+    parser.add_argument(
+        "--data", type=Path, action="append", help="Speech Commands folder, for a word; or several"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--starts", type=int, default=4)
     parser.add_argument("--steps", type=int, default=1200)
@@ -109,7 +120,7 @@ def main() -> None:
     torch.set_num_threads(1)
     began = time.process_time()
     flow = flow_of(given.task, RULES[given.task][0], given.steps)
-    data = load_task(flow.task, given.data, flow.seed)
+    data = load_task(flow.task, tuple(given.data or ()), flow.seed)
     rows = rows_of(given.task, data, given.starts, given.steps)
     text = table(given.task, rows, given.starts)
     print(text)
@@ -120,8 +131,9 @@ def main() -> None:
         writer.writerows(rows)
     sizes = ", ".join(f"{len(split)} {name}" for name, split in data.splits().items())
     note = (
-        f"{data.description}; {sizes} clips (training clips with altered copies); d = 8, two "
-        f"layers, {given.steps} steps; {time.process_time() - began:.0f} s of CPU.\n"
+        f"{data.description}; {sizes} clips (training clips with altered copies); "
+        f"d = {STATE_DIM[given.task]}, two layers, {given.steps} steps; "
+        f"{time.process_time() - began:.0f} s of CPU.\n"
     )
     (given.out / f"{given.task}.md").write_text(f"{note}\n{text}\n", encoding="utf-8")
 
