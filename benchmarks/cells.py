@@ -69,7 +69,8 @@ class Bed:
         point = replace(self.setting.point, hardware=hw)
         timing = replace(self.setting.yardstick.timing, frame_s=hw.frame_s, edge_s=hw.edge_s)
         yardstick = replace(self.setting.yardstick, timing=timing)
-        setting = replace(self.setting, exported=exported, point=point, yardstick=yardstick)
+        points = {self.setting.plan.corners[0]: point}
+        setting = replace(self.setting, exported=exported, points=points, yardstick=yardstick)
         strobe_w = measure_strobe(point, exported.shape).power_w if hw.cell == "strobed" else 0.0
         return replace(self, setting=setting, strobe_w=strobe_w).circuit(self.library)
 

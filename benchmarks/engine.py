@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign.analysis.engines import Chosen, Marginal, compare_engines, judged
+from codesign.analysis.engines import Bools, Chosen, compare_engines, judged
 from codesign.circuit.testbench import EXACT_OPTIONS, TRANSIENT_OPTIONS
 from codesign.engine import BatchedEngine
 from codesign.engine.native import call
@@ -36,6 +36,7 @@ from codesign.engine.native.library import kernel
 from codesign.runs import Run
 from codesign.simulation.engines import GROUP, Batch, engine_devices
 from codesign.simulation.judge import one_mirror
+from codesign.simulation.plan import PlannedSample
 from codesign.simulation.sample import Job, run_sample, shard_path
 from codesign.simulation.setting import Options, Setting, set_up
 from codesign.simulation.traces import Traces, join, read_traces
@@ -107,15 +108,19 @@ def _cpu_s(who: int) -> float:
     return used.ru_utime + used.ru_stime
 
 
+def _unexplained(
+    _planned: PlannedSample, _states: Bools, differs: Bools, _decision: int
+) -> tuple[Bools, bool]:
+    return np.zeros_like(differs), False
+
+
 def compare(
     bed: Bed, samples: list[int], truth: Traces, other: Traces, explain: bool
 ) -> dict[str, float]:
     """How far ``other`` is from ``truth``; ``explain``: count the marginal ones of the states."""
     yardstick = bed.setting.yardstick
     chosen = [Chosen("random", bed.setting.plan.sample(index)) for index in samples]
-    marginal: Marginal = lambda _planned, _states, differs: np.zeros_like(differs)  # noqa: E731
-    if explain:
-        marginal = one_mirror(bed.batch, yardstick)
+    marginal = one_mirror(bed.batch, yardstick) if explain else _unexplained
     rows, pooled = compare_engines(yardstick, chosen, truth, other, marginal)
     figures = judged(rows, pooled)
     if "judge_states_compared" not in figures:
@@ -162,7 +167,7 @@ def accuracy_text(found: dict[str, float]) -> str:
 def measure(path: Path, samples: int, threads: int, architecture: str) -> dict[str, float]:
     """Advance ``samples`` chips with one clip in this process; times and peak memory of it."""
     # The engine takes the processor's own instructions; the benchmark alone asks for others.
-    call.kernel = partial(kernel, ARCHITECTURES[architecture])
+    call.kernel = partial(kernel, ARCHITECTURES[architecture])  # type: ignore[assignment, attr-defined]
     bed = make_bed(Run(path), samples, 1)
     batch = replace(bed.batch, threads=threads)
     batch.run(np.arange(min(samples, 16)))

@@ -82,7 +82,8 @@ def wait_until(condition, process: subprocess.Popen[bytes]) -> None:  # type: ig
 
 def killed_run(run: Path, chips: int, jobs: int, draw: random.Random) -> dict[str, object]:
     """Three times killed at a random moment of what was left, then left alone."""
-    at, orphans = [], 0
+    at: list[float] = []
+    orphans = 0
     for kill in range(KILLS):
         process = subprocess.Popen(
             command(run, chips, "--jobs", str(jobs)),

@@ -60,10 +60,11 @@ def main() -> None:
     if judged.is_file():
         table = pd.read_parquet(judged).dropna(subset=["candidate_rms_units_ngspice"])
         print("\nnoise of candidates, thousandths of a unit rms, one clip: batched, ngspice")
-        for row in table.itertuples():
+        for found in table.to_dict("records"):
             print(
-                f"  {row.layer}.{row.unit}  {1e3 * row.candidate_rms_units_batched:6.2f}  "
-                f"{1e3 * row.candidate_rms_units_ngspice:6.2f}"
+                f"  {found['layer']}.{found['unit']}  "
+                f"{1e3 * found['candidate_rms_units_batched']:6.2f}  "
+                f"{1e3 * found['candidate_rms_units_ngspice']:6.2f}"
             )
 
 

@@ -98,20 +98,26 @@ def jax_scan(a: Tensor, b: Tensor, g: Tensor) -> Run:
 
         return jax.lax.associative_scan(combine, (a, b), axis=1)[1]
 
-    @jax.jit
-    def both(a: jax.Array, b: jax.Array, g: jax.Array) -> tuple[jax.Array, ...]:
+    def both_ways(a: jax.Array, b: jax.Array, g: jax.Array) -> tuple[jax.Array, ...]:
         found, backward = jax.vjp(states, a, b)
         return (found, *backward(g))
+
+    both = jax.jit(both_ways)
 
     # Gradients of complex numbers are conjugated in torch and not in JAX.
     inputs = [jnp.asarray(x.detach().resolve_conj().numpy()) for x in (a, b, g.conj())]
 
     def run() -> tuple[Tensor, ...]:
         found = jax.block_until_ready(both(*inputs))
-        return tuple(torch.from_dlpack(x) for x in found)
+        return tuple(torch.utils.dlpack.from_dlpack(x) for x in found)
 
     run()
-    return lambda: (lambda h, *by: (h, *(x.conj() for x in by)))(*run())
+
+    def conjugated() -> tuple[Tensor, ...]:
+        found, *gradients = run()
+        return (found, *(x.conj() for x in gradients))
+
+    return conjugated
 
 
 def cumsum(b: Tensor, g: Tensor) -> Run:

@@ -47,7 +47,7 @@ TWO_SAMPLE = [
 class Wrong(TwinModel):
     """The calibrated twin with every current up."""
 
-    def run(self, *arguments: object, **keywords: object) -> TwinArrays:  # type: ignore[override]
+    def run(self, *arguments: object, **keywords: object) -> TwinArrays:
         found = super().run(*arguments, **keywords)  # type: ignore[arg-type]
         return TwinArrays(WRONG * found.candidates, found.states, WRONG * found.logits)
 

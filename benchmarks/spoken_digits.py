@@ -30,7 +30,7 @@ CELLS = ("fq_bmru", "mingru")
 
 def protocols() -> dict[str, tuple[str, ...]]:
     """Name of each split of the data, and what it sets in the flow."""
-    found = {"official": ("task.split=official",)}
+    found: dict[str, tuple[str, ...]] = {"official": ("task.split=official",)}
     for number, voice in enumerate(VOICES):
         after = VOICES[(number + 1) % len(VOICES)]
         found[f"speaker {voice}"] = (

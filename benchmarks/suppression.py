@@ -22,7 +22,6 @@ from codesign.circuit.testbench import EXACT_OPTIONS
 from codesign.circuit.timing import Timing
 from codesign.engine import BatchedEngine
 from codesign.runs import Run
-from codesign.simulation import sample
 from codesign.simulation.perturb import noisy_inputs
 from codesign.simulation.plan import PlannedSample, sample_seed
 from codesign.simulation.sample import Job, run_sample, shard_path
@@ -47,11 +46,11 @@ def in_ngspice(setting: Setting, inputs: Floats, folder: Path, parts: int) -> Cu
         planned = PlannedSample(k, 0, f"clip {k}", 0, 0)
         # The deck is made for whole frames; its stimulus alone is written at the finer pace.
         job = Job(bench, planned, clip[::parts][:frames], folder, keep_waves=False)
-        sample.bench.stimulus = lambda *rest, clip=clip: finer(clip.tolist(), *rest[1:])
+        testbench.stimulus = lambda *rest, clip=clip: finer(clip.tolist(), *rest[1:])
         try:
             status = run_sample(job)
         finally:
-            sample.bench.stimulus = ordinary
+            testbench.stimulus = ordinary
         traces = read_traces(shard_path(folder, k))
         if status != "ok" or traces is None:
             raise SystemExit(f"ngspice ended with {status}; its log is in {folder}")

@@ -73,19 +73,19 @@ def run(setting: Setting, sample: int, options: str, steps: int) -> Ran:
         text = with_steps(deck(job), setting.exported.hardware.frame_s / steps)
         (folder / "deck.cir").write_text(text.replace("write out.raw", "write out.raw\nrusage all"))
         log = run_deck(find_ngspice(), folder, "deck.cir", "out.raw").log
-        counts = [
+        iterations, points = (
             int(re.search(rf"{words} = (\d+)", log).group(1))  # type: ignore[union-attr]
             for words in ("Total iterations", "Accepted timepoints")
-        ]
+        )
         found = re.search(r"Transient analysis time = ([\d.]+)", log)
         traces = in_product(job, text)
-    return Ran(traces, *counts, float(found.group(1)) if found else float("nan"))
+    return Ran(traces, iterations, points, float(found.group(1)) if found else float("nan"))
 
 
 def in_product(job: Job, text: str) -> Traces:
     """The sample as the product reads it, of a deck of its own."""
     ordinary = product.deck
-    product.deck = lambda _: text
+    product.deck = lambda job: text
     try:
         run_sample(job)
     finally:

@@ -44,13 +44,26 @@ class EngineResult(Protocol):
     ``power_w`` is that of the network's supplies: cells, feedforward, bias.
     """
 
-    candidates_a: NDArray[np.float32]
-    states_a: NDArray[np.float32]
-    logits_a: NDArray[np.float32]
-    power_w: Floats
-    status: tuple[str, ...]
-    message: tuple[str, ...]
-    wall_s: float
+    @property
+    def candidates_a(self) -> NDArray[np.float32]: ...
+
+    @property
+    def states_a(self) -> NDArray[np.float32]: ...
+
+    @property
+    def logits_a(self) -> NDArray[np.float32]: ...
+
+    @property
+    def power_w(self) -> Floats: ...
+
+    @property
+    def status(self) -> tuple[str, ...]: ...
+
+    @property
+    def message(self) -> tuple[str, ...]: ...
+
+    @property
+    def wall_s(self) -> float: ...
 
 
 class Engine(Protocol):
