@@ -39,7 +39,7 @@ def networks(word: str) -> dict[str, tuple[str, ...]]:
     baselines = (("mingru", 16), ("lru", 12), ("bmru", 14), ("gru", 9))
     others = {
         f"{cell}{units}": (f"network.state_dim={units}", f"network.cell={cell}", *FREE)
-        for cell, units in (baselines if long else baselines[:1])
+        for cell, units in baselines
     }
     found: dict[str, tuple[str, ...]] = {**sizes, **others}
     return {f"{word}-{name}": changes for name, changes in found.items()}

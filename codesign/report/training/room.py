@@ -95,9 +95,9 @@ def _distances(table: pd.DataFrame, margin: float, width: float, name: str) -> A
                 title = word if width < 500 else f"Layer {layer}: distance from {word}"
                 ax.set_title(f"L{layer} {title}" if width < 500 else title)
                 # The few close to a threshold matter, and are few beside those that are not.
+                ax.set_ylim(0.7, max(10.0, 2.0 * float(table["count"].max())))
                 ax.set_yscale("log")
                 ax.minorticks_off()
-                ax.set_ylim(0.7, max(10.0, 2.0 * float(table["count"].max())))
                 ax.yaxis.set_major_formatter(lambda value, _: count(value))
                 ax.set_xlim(edges[0], edges[-1])
         for ax in axes[-1]:
