@@ -1,7 +1,8 @@
 """Worker processes that never outlive the command, however it ends.
 
 An interrupt reaches the main process alone, which stops the workers; a worker that is stopped, or
-whose parent was killed, takes its simulator with it. Workers that die by themselves are replaced.
+whose parent was killed, takes its simulator and what it was writing with it. Workers that die by
+themselves are replaced.
 """
 
 import multiprocessing
@@ -14,9 +15,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from codesign.files import remove_unfinished
 from codesign.spice.process import kill_running, peak_of, peak_of_self
 
 _STOPPED = 143
+_PATIENCE_S = 5.0  # for a worker to end that was told to
 # Samples waiting for each worker beside the one it works at: none is ever idle, and memory does not
 # grow with the plan.
 _AHEAD = 2
@@ -80,8 +83,11 @@ def worker_pool(workers: int) -> Iterator[LocalWorkers]:
         yield executor
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
+        stopped = multiprocessing.active_children()
+        for process in stopped:
             process.terminate()
+        for process in stopped:  # what they were writing is gone when the caller hears of it
+            process.join(_PATIENCE_S)
         raise
     executor.shutdown()
 
@@ -99,13 +105,18 @@ def _start() -> None:
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    kill_running()
-    os._exit(_STOPPED)
+    _end()
 
 
 def _follow_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        kill_running()
-        os._exit(_STOPPED)
+        _end()
+
+
+def _end() -> None:
+    """End this worker at once, with its simulator and without what it was writing."""
+    kill_running()
+    remove_unfinished()
+    os._exit(_STOPPED)
